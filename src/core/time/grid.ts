@@ -1,7 +1,7 @@
 import { DAY, HOUR, type Instant, instant, MINUTE, WEEK } from "./instant.ts";
 import type { Interval } from "./interval.ts";
 import { type IntervalSet, normalize } from "./interval-set.ts";
-import { fromLocalMs, offsetAt, toLocalMs } from "./zone.ts";
+import { fromLocalMs, offsetSpans, toLocalMs } from "./zone.ts";
 
 /** Length of a slot on the civil calendar. */
 export type Grain = "1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w" | "month" | "quarter" | "year";
@@ -42,17 +42,25 @@ export function nominalMs(grain: Grain): number {
 
 /** The slot that contains `at`. */
 export function slotAt(grid: Grid, at: Instant): Interval {
-  const step = fixedStep(grid);
-  if (step !== null) {
-    const offset = grid.grain === "4h" ? 0 : offsetAt(grid.zone, at);
-    const start = Math.floor((at + offset) / step) * step - offset;
-    return { start: instant(start), end: instant(start + step) };
+  const fixed = fixedStep(grid);
+  if (fixed !== null) {
+    const { start, end, phaseMs } = phaseAt(phaseSpans(fixed), at);
+    const aligned = Math.floor((at - phaseMs) / fixed.stepMs) * fixed.stepMs + phaseMs;
+    return {
+      start: instant(Math.max(aligned, start)),
+      end: instant(Math.min(aligned + fixed.stepMs, end)),
+    };
   }
-  const index = civilIndex(grid, toLocalMs(grid.zone, at));
-  const start = civilStart(grid, index);
-  // A local midnight that the clocks skip belongs to the day it would have started.
-  if (at < start) return { start: civilStart(grid, index - 1), end: start };
-  return { start, end: civilStart(grid, index + 1) };
+  let index = civilIndex(grid, toLocalMs(grid.zone, at));
+  let start = civilStart(grid, index);
+  let end = civilStart(grid, index + 1);
+  // Clocks set back across a slot's end show the old slot's time again; the slot has ended the first time they did.
+  while (at >= end) {
+    index++;
+    start = end;
+    end = civilStart(grid, index + 1);
+  }
+  return { start, end };
 }
 
 /** Whether a slot starts exactly at `at`. */
@@ -78,9 +86,21 @@ export function snapSetOut(grid: Grid, set: IntervalSet): IntervalSet {
   return normalize(set.map((span) => snapOut(grid, span)));
 }
 
-/** How many slots start inside `span`. O(log offsets), never a walk over slots. */
+/** How many slots start inside `span`. Never a walk over slots: O(log offsets), or O(changes of phase) up to 1h. */
 export function countSlots(grid: Grid, span: Interval): number {
-  return ordinal(grid, span.end) - ordinal(grid, span.start);
+  const fixed = fixedStep(grid);
+  if (fixed === null) return ordinal(grid, span.end) - ordinal(grid, span.start);
+  let count = 0;
+  for (const phase of phaseSpans(fixed)) {
+    if (phase.end <= span.start) continue;
+    if (phase.start >= span.end) break;
+    const from = Math.max(phase.start, span.start);
+    const to = Math.min(phase.end, span.end);
+    const first = Math.ceil((from - phase.phaseMs) / fixed.stepMs);
+    count += Math.ceil((to - phase.phaseMs) / fixed.stepMs) - first;
+    if (from === phase.start && first * fixed.stepMs + phase.phaseMs !== from) count++;
+  }
+  return count;
 }
 
 /** How many slots start inside the members of `set`. */
@@ -100,29 +120,102 @@ export function* slotsIn(grid: Grid, span: Interval): Generator<Interval> {
   }
 }
 
-/** `at` moved by `n` slots from the slot that contains it; the result is a slot's start. */
+/** `at` moved by `n` slots (may be negative) from the slot that contains it; the result is a slot's start. */
 export function addSlots(grid: Grid, at: Instant, n: number): Instant {
-  const step = fixedStep(grid);
-  if (step !== null) return instant(slotAt(grid, at).start + n * step);
-  return civilStart(grid, civilIndex(grid, toLocalMs(grid.zone, slotAt(grid, at).start)) + n);
+  const from = slotAt(grid, at).start;
+  const fixed = fixedStep(grid);
+  const guess =
+    fixed === null
+      ? civilStart(grid, civilIndex(grid, toLocalMs(grid.zone, from)) + n)
+      : instant(from + n * fixed.stepMs);
+  let to = slotAt(grid, guess).start;
+  // The guess is off by the few slots that clock changes on the way have cut or swallowed.
+  let left = n - (to < from ? -countSlots(grid, { start: to, end: from }) : countSlots(grid, { start: from, end: to }));
+  for (; left > 0; left--) to = slotAt(grid, to).end;
+  for (; left < 0; left++) to = slotAt(grid, instant(to - 1)).start;
+  return to;
 }
 
-/** Slot starts before `at`, counted from a fixed origin: differences count slots. */
+/** Starts of civil slots before `at`, counted from a fixed origin: differences count slots. */
 function ordinal(grid: Grid, at: Instant): number {
-  const step = fixedStep(grid);
-  if (step !== null) {
-    const offset = grid.grain === "4h" ? 0 : offsetAt(grid.zone, at);
-    // Offsets are whole multiples of the step in all but a few historic zones; elsewhere a change may drop a slot.
-    return Math.ceil((at + offset) / step) - Math.round(offset / step);
-  }
   const slot = slotAt(grid, at);
   const index = civilIndex(grid, toLocalMs(grid.zone, slot.start));
-  return slot.start === at ? index : index + 1;
+  const swallowed = swallowedSlots(grid).filter((lost) => lost < index).length;
+  return (slot.start === at ? index : index + 1) - swallowed;
 }
 
-function fixedStep(grid: Grid): number | null {
-  if (grid.grain === "4h" && grid.anchor === "utc") return 4 * HOUR;
-  return FIXED_MS[grid.grain] ?? null;
+interface FixedStep {
+  readonly zone: string;
+  readonly stepMs: number;
+}
+
+function fixedStep(grid: Grid): FixedStep | null {
+  if (grid.grain === "4h" && grid.anchor === "utc") return { zone: "UTC", stepMs: 4 * HOUR };
+  const stepMs = FIXED_MS[grid.grain];
+  return stepMs === undefined ? null : { zone: grid.zone, stepMs };
+}
+
+/** A span of time in which fixed slots start at `phaseMs` modulo their length. */
+interface PhaseSpan {
+  readonly start: number;
+  readonly end: number;
+  readonly phaseMs: number;
+}
+
+const phasesByZone = new Map<string, Map<number, readonly PhaseSpan[]>>();
+
+/**
+ * Fixed slots follow the wall clock, so their phase moves where an offset changes by a part of a slot
+ * (1h in America/Caracas on 2007-12-09, by 30 minutes): the slot at the change is then cut there.
+ * Nearly every zone and step has one phase for ever.
+ */
+function phaseSpans({ zone, stepMs }: FixedStep): readonly PhaseSpan[] {
+  const known = phasesByZone.get(zone)?.get(stepMs);
+  if (known) return known;
+  const phases: PhaseSpan[] = [];
+  for (const { start, end, offsetMs } of offsetSpans(zone)) {
+    const phaseMs = ((-offsetMs % stepMs) + stepMs) % stepMs;
+    const last = phases[phases.length - 1];
+    if (last?.phaseMs === phaseMs) phases[phases.length - 1] = { start: last.start, end, phaseMs };
+    else phases.push({ start, end, phaseMs });
+  }
+  const ofZone = phasesByZone.get(zone) ?? new Map<number, readonly PhaseSpan[]>();
+  phasesByZone.set(zone, ofZone.set(stepMs, phases));
+  return phases;
+}
+
+function phaseAt(phases: readonly PhaseSpan[], at: number): PhaseSpan {
+  let low = 0;
+  let high = phases.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((phases[middle] as PhaseSpan).start <= at) low = middle;
+    else high = middle - 1;
+  }
+  return phases[low] as PhaseSpan;
+}
+
+const swallowedByGrid = new Map<string, readonly number[]>();
+
+/**
+ * Indexes of civil slots that never took place because the clocks jumped over all of them, ascending:
+ * 2011-12-30 in Pacific/Apia, when Samoa crossed the date line. Empty in all but a few zones.
+ */
+function swallowedSlots(grid: Grid): readonly number[] {
+  const key = `${grid.zone} ${grid.grain}`;
+  const known = swallowedByGrid.get(key);
+  if (known) return known;
+  const lost: number[] = [];
+  let before: number | undefined;
+  for (const { start, offsetMs } of offsetSpans(grid.zone)) {
+    if (before !== undefined && offsetMs > before) {
+      const until = civilIndex(grid, start + offsetMs);
+      for (let index = civilIndex(grid, start + before - 1) + 1; index < until; index++) lost.push(index);
+    }
+    before = offsetMs;
+  }
+  swallowedByGrid.set(key, lost);
+  return lost;
 }
 
 function civilIndex(grid: Grid, localMs: number): number {

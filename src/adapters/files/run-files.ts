@@ -1,0 +1,39 @@
+import { appendFileSync, mkdirSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { RunFiles } from "../../engine/ports.ts";
+import { writeDurably } from "../bronze/bronze.ts";
+
+/** One folder a run below `root`: its log and its results; no two runs share a file. */
+export function runFiles(root: string): RunFiles {
+  return {
+    log(runId, line) {
+      const folder = join(root, runId);
+      mkdirSync(folder, { recursive: true });
+      appendFileSync(join(folder, "run.log"), `${JSON.stringify(line)}\n`);
+    },
+
+    async readLog(runId) {
+      try {
+        const text = await readFile(join(root, runId, "run.log"), "utf8");
+        return text
+          .split("\n")
+          .filter(Boolean)
+          .map((line) => JSON.parse(line) as Record<string, unknown>);
+      } catch {
+        return [];
+      }
+    },
+
+    async writeResults(runId, results) {
+      const path = join(root, runId, "results.json");
+      await mkdir(dirname(path), { recursive: true });
+      await writeDurably(path, Buffer.from(`${JSON.stringify(results, null, 2)}\n`));
+      return path;
+    },
+
+    async writeTo(path, results) {
+      await writeDurably(path, Buffer.from(`${JSON.stringify(results, null, 2)}\n`));
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import { CompiledQuery, type DatabaseConnection, Kysely, SqliteDialect, SqliteDriver, type Transaction } from "kysely";
+import Database from "libsql";
+import { EventWriter } from "./events.ts";
+import { migrate } from "./migrations.ts";
+import type { Tables } from "./schema.ts";
+
+/** One write transaction: the tables, and the event chains that are extended in the same commit. */
+export interface LedgerTx {
+  readonly db: Transaction<Tables>;
+  /** Appends an event to a chain; it is written at commit, in the order of the calls. */
+  emit(stream: string, type: string, payload: object): void;
+}
+
+type Write<T> = (tx: LedgerTx) => Promise<T>;
+
+interface Waiting {
+  readonly run: Write<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const BUSY_TIMEOUT_MS = 10_000;
+/** More writers than this wait for the next commit; larger groups gain little and hold the file's lock longer. */
+const GROUP_SIZE = 64;
+
+/**
+ * The ledger's file: SQLite in WAL mode with synchronous FULL, so that what is committed survives a power cut.
+ * Writes that arrive while a commit is under way share the next one (group commit); reads do not wait.
+ */
+export class LedgerDatabase implements AsyncDisposable {
+  readonly db: Kysely<Tables>;
+  readonly path: string;
+  readonly #clock: () => number;
+  #waiting: Waiting[] = [];
+  #draining: Promise<void> | null = null;
+
+  private constructor(db: Kysely<Tables>, path: string, clock: () => number) {
+    this.db = db;
+    this.path = path;
+    this.#clock = clock;
+  }
+
+  static async open(path: string, clock: () => number): Promise<LedgerDatabase> {
+    const file = new Database(path);
+    file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    file.exec("pragma journal_mode = wal");
+    file.exec("pragma synchronous = full");
+    const db = new Kysely<Tables>({ dialect: new ImmediateDialect({ database: file }) });
+    await migrate(db, "sqlite");
+    return new LedgerDatabase(db, path, clock);
+  }
+
+  /**
+   * Runs `work` in a write transaction, alone or together with others that wait; resolves once it is durable.
+   * When one of a group throws, the group is rolled back and each is run again by itself, so that only its own
+   * caller sees the error. `work` must therefore touch nothing but the transaction.
+   */
+  write<T>(work: Write<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#draining;
+    await this.db.destroy();
+  }
+
+  async #drain(): Promise<void> {
+    // One turn of the event loop lets writers that became ready together join the first group.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, GROUP_SIZE);
+      try {
+        const results = await this.#commit(group.map((waiting) => waiting.run));
+        for (const [i, waiting] of group.entries()) waiting.resolve(results[i]);
+      } catch (error) {
+        if (group.length === 1) group[0]?.reject(error);
+        else await this.#commitEach(group);
+      }
+    }
+    this.#draining = null;
+  }
+
+  async #commitEach(group: readonly Waiting[]): Promise<void> {
+    for (const waiting of group) {
+      try {
+        const [result] = await this.#commit([waiting.run]);
+        waiting.resolve(result);
+      } catch (error) {
+        waiting.reject(error);
+      }
+    }
+  }
+
+  #commit(writes: readonly Write<unknown>[]): Promise<unknown[]> {
+    return this.db.transaction().execute(async (db) => {
+      const events = new EventWriter(db, this.#clock());
+      const tx: LedgerTx = { db, emit: (stream, type, payload) => events.add(stream, type, payload) };
+      const results: unknown[] = [];
+      for (const write of writes) results.push(await write(tx));
+      await events.flush();
+      return results;
+    });
+  }
+}
+
+/**
+ * SQLite through Kysely, but every transaction takes the write lock at its start: with a plain `begin`, two processes
+ * that read and then write starve each other (docs/adr/0002-ledger.md).
+ */
+class ImmediateDialect extends SqliteDialect {
+  readonly #database: ConstructorParameters<typeof SqliteDialect>[0]["database"];
+
+  constructor(config: { readonly database: unknown }) {
+    const database = config.database as ConstructorParameters<typeof SqliteDialect>[0]["database"];
+    super({ database });
+    this.#database = database;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new ImmediateDriver({ database: this.#database });
+  }
+}
+
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}

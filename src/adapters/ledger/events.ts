@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import type { Kysely } from "kysely";
+import type { Tables } from "./schema.ts";
+
+/** The ledger's own chain: holds the opening and the closing (head, length) of every run's chain. */
+export const LEDGER_STREAM = "ledger";
+
+const NO_HASH = "0".repeat(64);
+
+export interface LedgerEvent {
+  readonly stream: string;
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly hash: string;
+}
+
+/** The hash of an event: over its place, its content and its predecessor's hash. */
+export function eventHash(event: {
+  readonly stream: string;
+  readonly seq: number;
+  readonly recorded_at: number;
+  readonly type: string;
+  readonly payload: string;
+  readonly prev: string;
+}): string {
+  const text = `${event.prev}\n${event.stream}\n${event.seq}\n${event.recorded_at}\n${event.type}\n${event.payload}`;
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Collects the events of one transaction and writes them as one statement at its end. */
+export class EventWriter {
+  readonly #db: Kysely<Tables>;
+  readonly #now: number;
+  readonly #pending: { readonly stream: string; readonly type: string; readonly payload: object }[] = [];
+
+  constructor(db: Kysely<Tables>, now: number) {
+    this.#db = db;
+    this.#now = now;
+  }
+
+  add(stream: string, type: string, payload: object): void {
+    this.#pending.push({ stream, type, payload });
+  }
+
+  async flush(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    const heads = new Map<string, { seq: number; hash: string }>();
+    const rows: Tables["event"][] = [];
+    for (const { stream, type, payload } of this.#pending) {
+      const head = heads.get(stream) ?? (await headOf(this.#db, stream));
+      const link = {
+        stream,
+        seq: head.seq + 1,
+        recorded_at: this.#now,
+        type,
+        // A close event seals the chain before it, so that a cut tail or a missing run shows.
+        payload: JSON.stringify(payload instanceof SealOf ? sealPayload(payload, heads.get(payload.run)) : payload),
+        prev: head.hash,
+      };
+      const hash = eventHash(link);
+      heads.set(stream, { seq: link.seq, hash });
+      rows.push({ ...link, hash });
+    }
+    // SQLite allows 32,766 parameters a statement; a row takes seven.
+    for (let i = 0; i < rows.length; i += 4_000) {
+      await this.#db
+        .insertInto("event")
+        .values(rows.slice(i, i + 4_000))
+        .execute();
+    }
+  }
+}
+
+/** A payload that is completed at commit with the head and length of a run's chain as they are then. */
+export class SealOf {
+  readonly run: string;
+  readonly rest: object;
+
+  constructor(run: string, rest: object) {
+    this.run = run;
+    this.rest = rest;
+  }
+}
+
+function sealPayload(seal: SealOf, head: { seq: number; hash: string } | undefined): object {
+  if (!head) throw new Error(`unreachable: run ${seal.run} is sealed without an event of its own in the same commit`);
+  return { run: seal.run, length: head.seq, head: head.hash, ...seal.rest };
+}
+
+/** The last event's number and hash of a chain; zeros for an empty one. */
+export async function headOf(db: Kysely<Tables>, stream: string): Promise<{ seq: number; hash: string }> {
+  const last = await db
+    .selectFrom("event")
+    .select(["seq", "hash"])
+    .where("stream", "=", stream)
+    .orderBy("seq", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return last ?? { seq: 0, hash: NO_HASH };
+}
+
+/** Every event of a chain, in order. */
+export async function eventsOf(db: Kysely<Tables>, stream: string): Promise<readonly LedgerEvent[]> {
+  const rows = await db.selectFrom("event").selectAll().where("stream", "=", stream).orderBy("seq").execute();
+  return rows.map((row) => ({
+    stream: row.stream,
+    seq: row.seq,
+    recordedAt: row.recorded_at,
+    type: row.type,
+    payload: JSON.parse(row.payload) as Record<string, unknown>,
+    hash: row.hash,
+  }));
+}
+
+/** What is wrong with a chain, in words, oldest first; empty when it is whole. */
+export async function chainFaults(db: Kysely<Tables>, stream: string): Promise<readonly string[]> {
+  const rows = await db.selectFrom("event").selectAll().where("stream", "=", stream).orderBy("seq").execute();
+  const faults: string[] = [];
+  let prev = NO_HASH;
+  let expected = 1;
+  for (const row of rows) {
+    if (row.seq !== expected) faults.push(`${stream}: event ${expected} is missing (found ${row.seq})`);
+    if (row.prev !== prev) faults.push(`${stream}: event ${row.seq} does not follow its predecessor`);
+    if (eventHash(row) !== row.hash) faults.push(`${stream}: event ${row.seq} (${row.type}) was changed`);
+    prev = row.hash;
+    expected = row.seq + 1;
+  }
+  return faults;
+}

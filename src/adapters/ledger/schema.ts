@@ -1,0 +1,143 @@
+import type { Generated } from "kysely";
+
+/**
+ * The ledger's tables. Portable on purpose: TEXT ids, INTEGER 0/1, epoch milliseconds, JSON as TEXT, so that one
+ * migration set serves SQLite and PostgreSQL.
+ */
+export interface Tables {
+  registry: {
+    pipeline: string;
+    key: string;
+    active: number;
+    attributes: string;
+    updated_at: number;
+  };
+  dataset_version: { dataset: string; version: number; fingerprint: string; first_used_at: number };
+  plan: {
+    id: string;
+    created_at: number;
+    expires_at: number;
+    actor: string;
+    hash: string;
+    body: string;
+    run_id: string | null;
+  };
+  run: {
+    ordinal: Generated<number>;
+    id: string;
+    plan_id: string;
+    status: string;
+    control: string;
+    mode: string;
+    kind: string;
+    override_state: number;
+    selector: string;
+    actor: string;
+    reason: string | null;
+    business_now: number;
+    opened_at: number;
+    closed_at: number | null;
+    host: string;
+    pid: number;
+    process_started: number;
+    heartbeat_at: number;
+    fence: number;
+    summary: string | null;
+  };
+  chunk: {
+    id: string;
+    run_id: string;
+    seq: number;
+    kind: string;
+    round: number;
+    dataset: string;
+    version: number;
+    key: string;
+    start_ms: number;
+    end_ms: number;
+    status: string;
+    attempt: number;
+    fence: number;
+    not_before: number;
+    recheck: number;
+    /** JSON: where a paged request sequence stands (see ChunkProgress). */
+    progress: string | null;
+    /** JSON: counts of a publication; the answered stretch of a fetch. */
+    result: string | null;
+    error: string | null;
+    published_by: string | null;
+    updated_at: number;
+  };
+  object: {
+    ordinal: Generated<number>;
+    id: string;
+    chunk_id: string;
+    run_id: string;
+    dataset: string;
+    version: number;
+    key: string;
+    page: number;
+    target: string;
+    path: string;
+    sha256: string;
+    bytes: number;
+    start_ms: number;
+    end_ms: number;
+    rows: number;
+    strict: number;
+    business_now: number;
+    received_at: number;
+  };
+  coverage: {
+    dataset: string;
+    version: number;
+    key: string;
+    start_ms: number;
+    end_ms: number;
+    state: string;
+    asked: number;
+    reason: string | null;
+    chunk_id: string | null;
+    /** Real time of the claim, kept for refusals (asked again after a day); 0 elsewhere. */
+    claimed_at: number;
+  };
+  change: {
+    seq: Generated<number>;
+    dataset: string;
+    version: number;
+    key: string;
+    start_ms: number;
+    end_ms: number;
+    chunk_id: string;
+  };
+  event: {
+    stream: string;
+    seq: number;
+    recorded_at: number;
+    type: string;
+    payload: string;
+    prev: string;
+    hash: string;
+  };
+  budget: {
+    credential: string;
+    setting: string;
+    /** 1, or 0.5 after the provider contradicted the setting. */
+    factor: number;
+    hold_until: number;
+    next_at: number;
+    live_until: number;
+  };
+  budget_slot: { credential: string; limit_no: number; slot: number; free_at: number };
+  budget_quota: { credential: string; period: string; used: number };
+  lease: {
+    name: string;
+    fence: number;
+    held: number;
+    host: string;
+    pid: number;
+    process_started: number;
+    purpose: string;
+    acquired_at: number;
+  };
+}

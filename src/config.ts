@@ -1,0 +1,105 @@
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { z } from "zod";
+import { RetrofillError } from "./core/errors.ts";
+import { ohlcvSettings } from "./pipelines/ohlcv/settings.ts";
+
+/** Settings of a Polygon (Massive) source; the key comes from POLYGON_API_KEY. */
+const polygonConfig = z.strictObject({
+  kind: z.literal("polygon"),
+  /** Address; POLYGON_BASE_URL goes before it. */
+  baseUrl: z.string().optional(),
+  /** Limits such as `5/min` or `50/s,10000/day`; POLYGON_LIMIT goes before it. */
+  limit: z.string().optional(),
+  adjusted: z.boolean().default(false),
+  /** Base bars read per request. */
+  pageLimit: z.number().int().min(1).max(50_000).default(50_000),
+});
+
+/** The sandbox as a source: each command starts it on a free loopback port and ends it. */
+const sandboxConfig = z.strictObject({
+  kind: z.literal("sandbox"),
+  /** Data directory, from the project's folder. */
+  data: z.string(),
+  limit: z.string().optional(),
+  adjusted: z.boolean().default(false),
+  pageLimit: z.number().int().min(1).max(50_000).default(50_000),
+  faults: z.union([z.string(), z.record(z.string(), z.number())]).default("none"),
+  seed: z.number().int().default(1),
+  latencyMs: z.number().min(0).default(0),
+});
+
+const ohlcvConfig = ohlcvSettings.extend({
+  source: z.discriminatedUnion("kind", [polygonConfig, sandboxConfig]),
+  /** Chunks fetched at once. */
+  concurrency: z.number().int().min(1).max(64).default(3),
+  /** Rows after which fetched chunks are published together. */
+  publishRows: z.number().int().min(1).default(1_000_000),
+  repairRounds: z.number().int().min(0).max(2).default(2),
+  backoff: z
+    .strictObject({ baseMs: z.number().positive(), capMs: z.number().positive() })
+    .default({ baseMs: 1_000, capMs: 60_000 }),
+  timeouts: z
+    .strictObject({
+      connectMs: z.number().positive().default(10_000),
+      headersMs: z.number().positive().default(30_000),
+      bodyMs: z.number().positive().default(60_000),
+    })
+    .prefault({}),
+});
+
+const projectConfig = z.strictObject({
+  /** Pins the business clock, such as `2026-03-20T20:00:00Z`; RETROFILL_NOW goes before it. */
+  now: z.iso.datetime().optional(),
+  pipelines: z.strictObject({ ohlcv: ohlcvConfig.optional() }),
+  store: z
+    .strictObject({ memoryLimit: z.string().default("700MB"), threads: z.number().int().min(1).default(2) })
+    .prefault({}),
+});
+
+export type ProjectConfig = z.infer<typeof projectConfig>;
+export type OhlcvConfig = z.infer<typeof ohlcvConfig>;
+/** What `retrofill.config.ts` exports: every setting that has a default may be left out. */
+export type ProjectConfigInput = z.input<typeof projectConfig>;
+
+export const CONFIG_FILE = "retrofill.config.ts";
+
+/** Types a project's configuration. */
+export function defineConfig(config: ProjectConfigInput): ProjectConfigInput {
+  return config;
+}
+
+/** The nearest folder at or above `from` with a configuration. @throws RetrofillError PROJECT_NOT_FOUND */
+export function findProject(from: string): string {
+  for (let dir = resolve(from); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, CONFIG_FILE))) return dir;
+    if (dirname(dir) === dir) {
+      throw new RetrofillError("PROJECT_NOT_FOUND", `no ${CONFIG_FILE} in ${resolve(from)} or above`, {
+        hint: "retrofill init makes a project here; --project DIR names another folder",
+      });
+    }
+  }
+}
+
+/** Loads and checks a project's configuration. @throws RetrofillError CONFIG_INVALID with every problem and its path */
+export async function loadConfig(dir: string): Promise<ProjectConfig> {
+  const file = join(dir, CONFIG_FILE);
+  const { createJiti } = await import("jiti");
+  // The package itself under its own name, wherever the project lies; Node 20 cannot import TypeScript from a package.
+  const here = fileURLToPath(import.meta.url);
+  const self = join(dirname(here), here.endsWith(".ts") ? "index.ts" : "index.js");
+  const jiti = createJiti(pathToFileURL(file).href, { alias: { retrofill: self }, fsCache: false });
+  let loaded: unknown;
+  try {
+    loaded = await jiti.import(file, { default: true });
+  } catch (cause) {
+    throw new RetrofillError("CONFIG_INVALID", `${file} cannot be loaded: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = projectConfig.safeParse(loaded);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`);
+    throw new RetrofillError("CONFIG_INVALID", `${file}:\n${problems.join("\n")}`);
+  }
+  return parsed.data;
+}

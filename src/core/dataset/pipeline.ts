@@ -1,0 +1,65 @@
+import type { RunMode } from "../plan/plan.ts";
+import type { Instant } from "../time/instant.ts";
+import type { Dataset, DatasetName } from "./dataset.ts";
+import type { Series } from "./series.ts";
+
+/** Something that a registry lists: a symbol, a store. */
+export interface RegistryEntry {
+  readonly key: string;
+  readonly active: boolean;
+  /** The pipeline's own fields, as it declared them. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** When a silence on a sparse axis is suspect. */
+export interface SuspectRule {
+  /** Quantile of the key's own quiet stretches, 0..1. */
+  readonly quantile: number;
+  /** How many times that quantile a stretch must exceed. */
+  readonly factor: number;
+  /** Sessions with rows before the quantile means anything; until then a session without any row is suspect. */
+  readonly minSessions: number;
+}
+
+/** A named selector with defaults; it makes a plan like any other. */
+export interface Job {
+  readonly name: string;
+  readonly description: string;
+  readonly selector: string;
+  readonly occasion: "initial" | "periodic" | "ad-hoc";
+  readonly tier: "critical" | "high" | "optional";
+  readonly cadence: string;
+  readonly mode: RunMode;
+  /** Days before business now, from 00:00 UTC, when no range is given. */
+  readonly days: number;
+  /** How its run is printed: the engine's own way, or the form of the scripts that the job replaces. */
+  readonly print: "standard" | "master";
+  /** Where its results are written besides the run's folder, or null. */
+  readonly resultsFile: string | null;
+}
+
+/** A command that no longer exists, and the one that does its work. */
+export interface RetiredJob {
+  readonly name: string;
+  readonly replacedBy: string;
+}
+
+/** Datasets with what they share: a registry of keys, a source, settings. A pipeline is declarations only. */
+export interface Pipeline {
+  readonly name: string;
+  readonly description: string;
+  readonly datasets: readonly Dataset[];
+  /** What a registry entry is called, as in `--symbols` and `no active symbols`. */
+  readonly noun: { readonly one: string; readonly many: string };
+  /** Series parts that a flag can narrow, such as `--timeframes`. */
+  readonly narrowing: { readonly flag: string; readonly part: string; readonly values: readonly string[] };
+  /** Checks an entry's fields and fills in defaults. @throws RetrofillError CONFIG_INVALID with every problem */
+  entry(key: string, attributes: Readonly<Record<string, unknown>>): RegistryEntry;
+  /** Every series that an entry owes, in display order. */
+  series(dataset: DatasetName, entry: RegistryEntry, now: Instant): readonly Series[];
+  readonly suspects: SuspectRule;
+  readonly jobs: readonly Job[];
+  readonly retired: readonly RetiredJob[];
+  /** Queries that people check results with, by title. */
+  readonly verification: readonly { readonly title: string; readonly sql: string }[];
+}

@@ -1,0 +1,113 @@
+import { answeredSet, type Findings } from "../../core/coverage/segment.ts";
+import { dueSet } from "../../core/dataset/axis.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
+import type { SuspectRule } from "../../core/dataset/pipeline.ts";
+import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
+import type { Instant } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
+import type { ChunkRecord, Ledger, ObjectRecord, RunRecord } from "../ledger-port.ts";
+import type { Clock, RecordShape } from "../ports.ts";
+import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
+
+export interface BuildContext {
+  readonly ledger: Ledger;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly dataset: Dataset;
+  readonly source: { readonly name: string; readonly records: RecordShape };
+  readonly suspects: SuspectRule;
+  /** The series of a key, as the run's plan knew them; null when nobody declares it any more. */
+  readonly seriesOf: (key: SeriesKey) => Series | null;
+}
+
+/**
+ * Publishes the objects of fetched chunks as one unit: announced in the ledger, one store transaction that leaves a
+ * receipt, then the ledger's commit that copies it. Whoever dies in between, `recoverPublications` completes it.
+ */
+export async function publishChunks(
+  context: BuildContext,
+  run: RunRecord,
+  members: readonly ChunkRecord[],
+  restore: ReadonlyMap<SeriesKey, IntervalSet> = new Map(),
+): Promise<Receipt | null> {
+  const { ledger, dataset } = context;
+  const objects = await ledger.objectsOf(members.map((chunk) => chunk.id));
+  const window = spanOf(normalize(members.map((chunk) => chunk.window)));
+  if (window === null || objects.length === 0) return null;
+  const series = await publishedSeries(context, run, objects);
+  const publication = await ledger.beginPublication(
+    run.id,
+    run.fence,
+    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: asSeriesKey("*"), window },
+    members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id),
+  );
+  const receipt = await context.store.publish({
+    chunkId: publication.id,
+    fence: run.fence,
+    dataset,
+    source: context.source.name,
+    shape: context.source.records,
+    objects,
+    series,
+    suspects: context.suspects,
+    restore,
+  });
+  await commitReceipt(context, publication, receipt);
+  return receipt;
+}
+
+/** Completes or abandons publications that a dead process left half-way: the store's receipt tells which. */
+export async function recoverPublications(context: BuildContext, run: RunRecord): Promise<number> {
+  const halfway = await context.ledger.chunks(run.id, { kind: "build", status: ["running"] });
+  for (const chunk of halfway) {
+    if (chunk.dataset !== context.dataset.name) continue;
+    const receipt = await context.store.receipt(chunk.id);
+    if (receipt) await commitReceipt(context, chunk, receipt);
+    else await context.ledger.abandonPublication(chunk, "the process ended before the store's transaction committed");
+  }
+  return halfway.length;
+}
+
+async function commitReceipt(context: BuildContext, chunk: ChunkRecord, receipt: Receipt): Promise<void> {
+  const { members } = chunk.progress as unknown as { readonly members: readonly string[] };
+  await context.ledger.commitPublication(
+    {
+      chunkId: chunk.id,
+      fence: receipt.fence,
+      dataset: chunk.dataset,
+      version: chunk.version,
+      counts: receipt.counts,
+      quarantinedBy: receipt.quarantinedBy,
+      rowsBySeries: receipt.rowsBySeries,
+      findings: new Map(
+        Object.entries(receipt.findings).map(([key, found]): [SeriesKey, Findings] => [asSeriesKey(key), found]),
+      ),
+      members,
+      changes: receipt.changes,
+    },
+    context.clock.now(),
+  );
+}
+
+async function publishedSeries(
+  context: BuildContext,
+  run: RunRecord,
+  objects: readonly ObjectRecord[],
+): Promise<readonly PublishedSeries[]> {
+  const keys = [...new Set(objects.map((object) => object.key))];
+  const segments = await context.ledger.segments(context.dataset.name, context.dataset.version, keys);
+  return keys.map((key) => {
+    const series = context.seriesOf(key);
+    if (!series)
+      throw new Error(`${context.dataset.name}: ${key} is not declared any more, its objects stay in bronze`);
+    const now = objects.filter((object) => object.key === key).map((object): Interval => object.answered);
+    const answered = union(answeredSet(segments.get(key) ?? []), normalize(now));
+    return { series, answered, due: dueWithin(series, answered, run.businessNow) };
+  });
+}
+
+function dueWithin(series: Series, answered: IntervalSet, now: Instant): IntervalSet {
+  const span = spanOf(answered);
+  return span === null ? [] : intersect(dueSet(series.axis, span, now), answered);
+}

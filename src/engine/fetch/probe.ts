@@ -1,0 +1,67 @@
+import type { RecordShape } from "../ports.ts";
+
+/** What a body is, before anybody asks what it means. */
+export interface BodyProbe {
+  readonly isJson: boolean;
+  /** The body's JSON, or null when it is not JSON. */
+  readonly json: unknown;
+  /** The first 2,000 characters, damaged bytes replaced. */
+  readonly text: string;
+}
+
+const TEXT_CHARS = 2_000;
+
+// A byte order mark is kept, and so makes the body invalid: readers of the stored bytes would trip over it.
+const exact = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8");
+
+/** The body's JSON when all of it is valid UTF-8 and valid JSON, and the beginning of its text. */
+export function probe(body: Buffer): BodyProbe {
+  try {
+    const text = exact.decode(body);
+    return { isJson: true, json: JSON.parse(text) as unknown, text: text.slice(0, TEXT_CHARS) };
+  } catch {
+    // Neither error says more than "not JSON"; the text goes into the message of whoever wanted JSON.
+    return { isJson: false, json: null, text: lenient.decode(body.subarray(0, 4 * TEXT_CHARS)).slice(0, TEXT_CHARS) };
+  }
+}
+
+/**
+ * Whether every record has exactly the declared JSON types: a reader may then trust them without looking.
+ * An integer is exact in 64-bit floats, a number finite (`1e400` is not), null is none of the types; undeclared fields
+ * are allowed. One pass.
+ */
+export function isStrict(records: unknown, shape: RecordShape): boolean {
+  if (!Array.isArray(records)) return false;
+  const fields = Object.entries(shape.fields);
+  for (const record of records as readonly unknown[]) {
+    if (typeof record !== "object" || record === null || Array.isArray(record)) return false;
+    for (const [name, { type, required }] of fields) {
+      const value = (record as Readonly<Record<string, unknown>>)[name];
+      if (value === undefined) {
+        if (required) return false;
+      } else if (!hasType(value, type)) return false;
+    }
+  }
+  return true;
+}
+
+/** The records of a body at the shape's path, or undefined when there is no such member. */
+export function recordsOf(json: unknown, shape: RecordShape): unknown {
+  return typeof json === "object" && json !== null
+    ? (json as Readonly<Record<string, unknown>>)[shape.path]
+    : undefined;
+}
+
+function hasType(value: unknown, type: "integer" | "number" | "string"): boolean {
+  switch (type) {
+    case "integer":
+      return Number.isSafeInteger(value);
+    case "number":
+      return Number.isFinite(value);
+    case "string":
+      return typeof value === "string";
+    default:
+      return type satisfies never;
+  }
+}

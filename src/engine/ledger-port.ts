@@ -1,0 +1,266 @@
+import type { Findings, Segments } from "../core/coverage/segment.ts";
+import type { DatasetName } from "../core/dataset/dataset.ts";
+import type { RegistryEntry } from "../core/dataset/pipeline.ts";
+import type { SeriesKey } from "../core/dataset/series.ts";
+import type { Plan, RunKind, RunMode } from "../core/plan/plan.ts";
+import type { ChunkKind, ChunkStatus } from "../core/run/chunk-state.ts";
+import type { Control, RunEvent, RunStatus } from "../core/run/run-state.ts";
+import type { Instant } from "../core/time/instant.ts";
+import type { Interval } from "../core/time/interval.ts";
+import type { IntervalSet } from "../core/time/interval-set.ts";
+import type { SourceRequest } from "./ports.ts";
+
+/** The process that works on something: a lease names it, so that a dead one can be told from a slow one. */
+export interface Owner {
+  readonly host: string;
+  readonly pid: number;
+  /** Epoch milliseconds at which the process started: tells it from a later one with the same pid. */
+  readonly processStarted: number;
+}
+
+export interface RunRecord {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly planId: string;
+  readonly status: RunStatus;
+  readonly control: Control;
+  readonly mode: RunMode;
+  readonly kind: RunKind;
+  readonly overrideState: boolean;
+  readonly selector: string;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly businessNow: Instant;
+  readonly openedAt: Instant;
+  readonly closedAt: Instant | null;
+  readonly owner: Owner;
+  readonly heartbeatAt: Instant;
+  readonly fence: number;
+  readonly summary: Readonly<Record<string, unknown>> | null;
+}
+
+/** Where a chunk's request sequence stands: what it asks next and how far it is answered. */
+export interface ChunkProgress {
+  /** Pages answered so far. */
+  readonly page: number;
+  /** Everything before this is answered. */
+  readonly from: Instant;
+  /** The source's own next page, or null: ask the rest of the window from `from`. */
+  readonly next: SourceRequest | null;
+  readonly complete: boolean;
+}
+
+export interface ChunkRecord {
+  readonly id: string;
+  readonly runId: string;
+  readonly seq: number;
+  readonly kind: ChunkKind;
+  /** 0 for the plan's own chunks, then the repair round. */
+  readonly round: number;
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly key: SeriesKey;
+  readonly window: Interval;
+  readonly status: ChunkStatus;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly notBefore: Instant;
+  /** Whether another run may have covered it meanwhile. */
+  readonly recheck: boolean;
+  readonly progress: ChunkProgress | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly error: string | null;
+}
+
+/** A chunk to be done. */
+export interface NewChunk {
+  readonly kind: ChunkKind;
+  readonly round: number;
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly key: SeriesKey;
+  readonly window: Interval;
+}
+
+/** One response body in bronze. */
+export interface ObjectRecord {
+  /** Place in ingest order over the whole ledger. */
+  readonly ordinal: number;
+  readonly id: string;
+  readonly chunkId: string;
+  readonly runId: string;
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly key: SeriesKey;
+  readonly page: number;
+  /** The request it answers, without host and credential. */
+  readonly target: string;
+  /** Path below the project's bronze folder. */
+  readonly path: string;
+  /** Of the decoded body. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** The stretch that this page answered completely. */
+  readonly answered: Interval;
+  readonly rows: number;
+  readonly strict: boolean;
+  readonly businessNow: Instant;
+  readonly receivedAt: Instant;
+}
+
+/** What a publication changed in one series. */
+export interface SeriesRows {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly retracted: number;
+}
+
+/** Counts of a publication; `received` is the sum of all others but `retracted`. */
+export interface RowCounts {
+  readonly received: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly duplicate: number;
+  readonly quarantined: number;
+  readonly retracted: number;
+}
+
+export interface Publication {
+  readonly chunkId: string;
+  readonly fence: number;
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly counts: RowCounts;
+  readonly quarantinedBy: Readonly<Record<string, number>>;
+  /** Rows inserted and updated, by series. */
+  readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
+  readonly findings: ReadonlyMap<SeriesKey, Findings>;
+  /** Fetch chunks whose objects it holds. */
+  readonly members: readonly string[];
+  /** Where rows really changed. */
+  readonly changes: readonly (Interval & { readonly key: SeriesKey })[];
+}
+
+export interface Claimed {
+  readonly chunks: readonly ChunkRecord[];
+  /** Chunks of the run that are neither finished nor claimed. */
+  readonly waiting: number;
+  /** When the earliest deferred chunk may be claimed, or null. */
+  readonly nextAt: Instant | null;
+  /** Live runs whose reserved intervals hold some back. */
+  readonly blockedBy: readonly string[];
+}
+
+/** How a fetch chunk ended, or why it goes back. */
+export type ChunkSettlement =
+  | { readonly event: "fetched" }
+  | { readonly event: "skipped"; readonly reason: string }
+  | { readonly event: "release"; readonly reason: string }
+  | { readonly event: "defer"; readonly until: Instant; readonly reason: string; readonly countsAttempt: boolean }
+  /** `called` false: given up without asking, because the source said so for its like. */
+  | { readonly event: "failed" | "refused"; readonly reason: string; readonly called?: boolean };
+
+export interface ChunkTally {
+  readonly kind: ChunkKind;
+  readonly round: number;
+  readonly status: ChunkStatus;
+  readonly chunks: number;
+  readonly keys: number;
+}
+
+/** The durable truth about plans, runs, chunks and coverage. Every method that writes is one transaction. */
+export interface Ledger {
+  entries(pipeline: string): Promise<readonly RegistryEntry[]>;
+  putEntries(pipeline: string, entries: readonly RegistryEntry[], now: Instant): Promise<void>;
+
+  /** Records a version's logic at its first use and returns what is recorded. */
+  versionFingerprint(dataset: DatasetName, version: number, fingerprint: string, now: Instant): Promise<string>;
+
+  savePlan(plan: Plan): Promise<void>;
+  plan(id: string): Promise<Plan | null>;
+  plans(limit: number): Promise<readonly (Plan & { readonly runId: string | null })[]>;
+
+  /** Opens a run on a plan that was not applied yet; null when it was. */
+  openRun(
+    plan: Plan,
+    runId: string,
+    owner: Owner,
+    chunks: readonly NewChunk[],
+    now: Instant,
+  ): Promise<RunRecord | null>;
+  run(id: string): Promise<RunRecord | null>;
+  runs(limit: number): Promise<readonly RunRecord[]>;
+  heartbeat(runId: string, fence: number, now: Instant): Promise<Control>;
+  setControl(runId: string, control: Control, actor: string): Promise<void>;
+  /** Moves the run; null where the event is not allowed from its present status. */
+  moveRun(runId: string, event: RunEvent, details: object): Promise<RunRecord | null>;
+  /** Makes `owner` the run's worker: raises the fence and releases what the last one had claimed. */
+  takeOver(runId: string, owner: Owner, now: Instant, event: "resume" | "reopen"): Promise<RunRecord | null>;
+  closeRun(
+    runId: string,
+    fence: number,
+    outcome: "succeeded" | "partial" | "failed" | "cancelled",
+    summary: object,
+    now: Instant,
+  ): Promise<RunRecord>;
+
+  addChunks(runId: string, chunks: readonly NewChunk[]): Promise<readonly ChunkRecord[]>;
+  claimFetches(run: RunRecord, limit: number, now: Instant, isAlive: (owner: Owner) => boolean): Promise<Claimed>;
+  chunks(
+    runId: string,
+    filter?: { readonly kind?: ChunkKind; readonly status?: readonly ChunkStatus[] },
+  ): Promise<readonly ChunkRecord[]>;
+  chunksById(ids: readonly string[]): Promise<readonly ChunkRecord[]>;
+  tally(runId: string): Promise<readonly ChunkTally[]>;
+  /** Fetched chunks of any run whose objects no publication holds yet and that no live run works on. */
+  unpublished(dataset: DatasetName, version: number): Promise<readonly ChunkRecord[]>;
+  /** Commits one page: its object and where the chunk stands. False when the fence is not valid any more. */
+  commitPage(chunk: ChunkRecord, object: Omit<ObjectRecord, "ordinal">, progress: ChunkProgress): Promise<boolean>;
+  /** Commits a page that was found in bronze for a chunk that nobody works on; a complete one becomes fetched. */
+  adoptPage(chunk: ChunkRecord, object: Omit<ObjectRecord, "ordinal">, progress: ChunkProgress): Promise<boolean>;
+  settleChunk(chunk: ChunkRecord, settlement: ChunkSettlement, now: Instant): Promise<void>;
+  /** Calls of a run that brought no page, and how many of them only made a chunk wait. */
+  unansweredCalls(runId: string): Promise<{ readonly unanswered: number; readonly deferred: number }>;
+  /** Marks stretches whose stored rows disagree with the ledger. */
+  dispute(
+    dataset: DatasetName,
+    version: number,
+    key: SeriesKey,
+    dispute: { readonly spans: IntervalSet; readonly reason: string },
+  ): Promise<void>;
+  cancelOpenChunks(runId: string, reason: string): Promise<number>;
+
+  objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
+  objectIds(runId: string): Promise<ReadonlySet<string>>;
+  answeredTargets(runId: string): Promise<ReadonlySet<string>>;
+  objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
+
+  beginPublication(
+    runId: string,
+    fence: number,
+    publication: NewChunk,
+    members: readonly string[],
+  ): Promise<ChunkRecord>;
+  commitPublication(publication: Publication, now: Instant): Promise<void>;
+  abandonPublication(chunk: ChunkRecord, reason: string): Promise<void>;
+
+  segments(
+    dataset: DatasetName,
+    version: number,
+    keys?: readonly SeriesKey[],
+  ): Promise<ReadonlyMap<SeriesKey, Segments>>;
+  /** When each refusal was received, by chunk id. */
+  refusedAt(dataset: DatasetName, version: number): Promise<ReadonlyMap<string, Instant>>;
+
+  /** Head and length of a run's chain and of the ledger's own, for pinning outside. */
+  chainHead(runId: string): Promise<{
+    readonly head: string;
+    readonly length: number;
+    readonly ledger_head: string;
+    readonly ledger_length: number;
+  }>;
+  /** Rows that publications recorded for each series: inserted less retracted. */
+  expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
+  record(stream: string, type: string, payload: object): Promise<void>;
+}

@@ -1,0 +1,406 @@
+import { type Standing, standingOf } from "../../core/coverage/gaps.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
+import type { Series, SeriesKey } from "../../core/dataset/series.ts";
+import { planRepair } from "../../core/plan/build-plan.ts";
+import { isEmptyPlan, type Plan } from "../../core/plan/plan.ts";
+import { addSlots } from "../../core/time/grid.ts";
+import { type Instant, instant } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { type IntervalSet, normalize } from "../../core/time/interval-set.ts";
+import type { Lane } from "../budget-port.ts";
+import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
+import { fetchChunk } from "../fetch/fetch-chunk.ts";
+import type { Http } from "../fetch/http.ts";
+import { permitsOf } from "../fetch/permits.ts";
+import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
+import { restoredBy } from "../plan/make-plan.ts";
+import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
+import { type BoundPipeline, type Project, select } from "../project.ts";
+import { fetchStage, owes, type StageEnd } from "./fetch-stage.ts";
+import type { RunObserver } from "./observer.ts";
+import { adoptOrphans } from "./recover.ts";
+import { type RunSummary, summarize } from "./summary.ts";
+
+export interface Execution {
+  readonly run: RunRecord;
+  /** Null when the run was paused or interrupted: it goes on with `resume`. */
+  readonly summary: RunSummary | null;
+  readonly end: StageEnd;
+}
+
+/**
+ * Performs an open run: finishes what a dead process left, fetches, publishes, looks for holes, asks again for them
+ * within the plan's allowance, and closes the run with a status that agrees with the data.
+ */
+export async function executeRun(
+  project: Project,
+  run: RunRecord,
+  plan: Plan,
+  options: {
+    readonly http: Http;
+    readonly observe: RunObserver;
+    readonly signal: AbortSignal;
+    readonly lane?: Lane;
+    /** Series that are printed and fetched in this order; the plan's order unless given. */
+    readonly startedAt: number;
+  },
+): Promise<Execution> {
+  const worker = new RunWorker(project, run, plan, options);
+  return worker.perform();
+}
+
+class RunWorker {
+  readonly #project: Project;
+  readonly #run: RunRecord;
+  readonly #plan: Plan;
+  readonly #http: Http;
+  readonly #observe: RunObserver;
+  readonly #signal: AbortSignal;
+  readonly #lane: Lane;
+  readonly #startedAt: number;
+  readonly #bound: BoundPipeline;
+  readonly #dataset: Dataset;
+  readonly #series = new Map<SeriesKey, Series>();
+  #fetched: ChunkRecord[] = [];
+  #fetchedRows = 0;
+  #building: Promise<void> | null = null;
+  #repairs = { detected: 0, retried: 0, filled: 0 };
+
+  constructor(
+    project: Project,
+    run: RunRecord,
+    plan: Plan,
+    options: {
+      readonly http: Http;
+      readonly observe: RunObserver;
+      readonly signal: AbortSignal;
+      readonly lane?: Lane;
+      readonly startedAt: number;
+    },
+  ) {
+    this.#project = project;
+    this.#run = run;
+    this.#plan = plan;
+    this.#http = options.http;
+    this.#observe = options.observe;
+    this.#signal = options.signal;
+    this.#lane = options.lane ?? (plan.mode === "incremental" ? "live" : "backfill");
+    this.#startedAt = options.startedAt;
+    const { bound, datasets } = select(project, plan.request.selector);
+    const dataset = datasets[0];
+    if (!dataset) throw new Error(`unreachable: ${plan.request.selector} selects a dataset`);
+    this.#bound = bound;
+    this.#dataset = dataset;
+  }
+
+  async perform(): Promise<Execution> {
+    await this.#learnSeries();
+    await recoverPublications(this.#build(), this.#run);
+    const adopted = await adoptOrphans(this.#project, this.#run);
+    if (adopted > 0) this.#observe({ type: "notice", text: `${adopted} answers found in bronze were adopted` });
+    await this.#publishLeftovers();
+
+    const open = await this.#project.ledger.tally(this.#run.id);
+    const chunks = open.filter((one) => one.kind === "fetch").reduce((sum, one) => sum + one.chunks, 0);
+    this.#observe({ type: "stage", stage: "fetch", round: 0, chunks });
+    let end = await this.#fetch();
+    if (end.kind === "done" || end.kind === "provider") {
+      const scoped = await this.#scope();
+      this.#observe({
+        type: "gaps",
+        series: scoped.map(({ series, standing }) => ({ key: series.key, gaps: standing.gaps })),
+      });
+      this.#repairs.detected = scoped.reduce((sum, { standing }) => sum + standing.gaps.length, 0);
+      if (end.kind === "done") end = await this.#repair(scoped);
+    }
+    return this.#close(end);
+  }
+
+  /** Publishes what earlier runs paid for, and what is disputed, before anything is asked. */
+  async #publishLeftovers(): Promise<void> {
+    const { ledger } = this.#project;
+    const pendingIds = this.#plan.steps.flatMap((step) => (step.kind === "build" ? step.pendingChunks : []));
+    const pending = await ledger.chunksById(pendingIds);
+    const own = await ledger.chunks(this.#run.id, { kind: "fetch", status: ["fetched"] });
+    const fetched = [...pending.filter((chunk) => chunk.status === "fetched"), ...own];
+    await this.#publish(fetched);
+    const published = pending.filter((chunk) => chunk.status === "published");
+    if (published.length === 0) return;
+    const answered = new Map<SeriesKey, IntervalSet>();
+    for (const chunk of published) {
+      answered.set(chunk.key, normalize([...(answered.get(chunk.key) ?? []), chunk.window]));
+    }
+    const restored = restoredBy(await this.#scope(), answered);
+    const receipt = await publishChunks(this.#build(), this.#run, published, restored);
+    if (receipt) this.#observe({ type: "published", receipt });
+  }
+
+  async #fetch(): Promise<StageEnd> {
+    const { ledger, budget, bronze, clock, random } = this.#project;
+    const { source, credential, limits, backoff } = this.#bound;
+    const permits = permitsOf({
+      budget,
+      credential,
+      limits,
+      lane: this.#lane,
+      holdMs: this.#bound.answerMs,
+      clock,
+      onWait: (waitMs, why) => this.#observe({ type: "waiting", waitMs, why }),
+    });
+    const end = await fetchStage({
+      ledger,
+      clock,
+      run: this.#run,
+      concurrency: this.#plan.request.maxConcurrent,
+      isAlive: this.#project.isAlive,
+      seriesOf: (key) => this.#series.get(key) ?? null,
+      isOwed: (chunk) => this.#isOwed(chunk),
+      fetch: (chunk, series, signal) =>
+        fetchChunk(
+          {
+            ledger,
+            budget,
+            bronze,
+            clock,
+            http: this.#http,
+            permits,
+            source,
+            credential,
+            limits,
+            backoff,
+            businessNow: this.#run.businessNow,
+            random,
+            notice: (text) => this.#observe({ type: "notice", text }),
+            onCall: (call) => this.#observe({ type: "call", key: chunk.key, ...call }),
+          },
+          chunk,
+          series,
+          signal,
+        ),
+      onFetched: (chunk) => this.#collect(chunk),
+      observe: this.#observe,
+      signal: this.#signal,
+    });
+    await this.#building;
+    // An interrupted run leaves its answers in bronze: the resume publishes them.
+    if (end.kind !== "interrupted") await this.#publishFetched();
+    return end;
+  }
+
+  #collect(chunk: ChunkRecord): void {
+    this.#fetched.push(chunk);
+    this.#fetchedRows += expectedRows(chunk, this.#series.get(chunk.key));
+    if (this.#fetchedRows < this.#bound.publishRows || this.#building !== null) return;
+    this.#building = this.#publishFetched().finally(() => {
+      this.#building = null;
+    });
+    this.#building.catch(() => undefined);
+  }
+
+  async #publishFetched(): Promise<void> {
+    const group = this.#fetched;
+    this.#fetched = [];
+    this.#fetchedRows = 0;
+    await this.#publish(await this.#project.ledger.chunksById(group.map((chunk) => chunk.id)));
+  }
+
+  async #publish(chunks: readonly ChunkRecord[]): Promise<void> {
+    for (const group of groupsOf(chunks, this.#bound.publishRows, (chunk) => this.#series.get(chunk.key))) {
+      const receipt = await publishChunks(this.#build(), this.#run, group);
+      if (receipt) this.#observe({ type: "published", receipt });
+    }
+  }
+
+  /** Asks again for holes, suspects and failed stretches, in at most the plan's rounds and calls. */
+  async #repair(first: readonly ScopedSeries[]): Promise<StageEnd> {
+    const { ledger } = this.#project;
+    let scoped = first;
+    const earlier = await ledger.chunks(this.#run.id, { kind: "fetch" });
+    let round = Math.max(0, ...earlier.map((chunk) => chunk.round));
+    let spent = earlier.filter((chunk) => chunk.round > 0).length;
+    while (round < this.#plan.repair.rounds && spent < this.#plan.repair.calls) {
+      round++;
+      const answered = await ledger.answeredTargets(this.#run.id);
+      const target = (series: Series, window: Interval): string => this.#bound.source.request(series, window).target;
+      const { requests } = planRepair(
+        scoped.map((one) => ({ ...one, windows: (gaps) => this.#bound.source.windows(one.series, gaps) })),
+        {
+          allowance: this.#plan.repair.calls - spent,
+          wasAnswered: (series, window) => answered.has(target(series, window)),
+          widen: (series, window) => widened(series, window, this.#run.businessNow),
+        },
+      );
+      if (requests.length === 0) break;
+      spent += requests.length;
+      this.#repairs.retried += requests.reduce((sum, request) => sum + request.gaps.length, 0);
+      this.#observe({ type: "stage", stage: "repair", round, chunks: requests.length });
+      await ledger.addChunks(
+        this.#run.id,
+        requests.map(({ series, window }) => ({
+          kind: "fetch",
+          round,
+          dataset: this.#dataset.name,
+          version: this.#dataset.version,
+          key: series.key,
+          window,
+        })),
+      );
+      const rowsBefore = await this.#rowsSoFar();
+      const end = await this.#fetch();
+      scoped = await this.#scope();
+      const rowsAfter = await this.#rowsSoFar();
+      for (const request of requests) {
+        const standing = scoped.find(({ series }) => series.key === request.series.key)?.standing;
+        const still =
+          standing?.gaps.filter((gap) => gap.start < request.window.end && gap.end > request.window.start) ?? [];
+        const key = request.series.key;
+        const rows = (rowsAfter.get(key) ?? 0) - (rowsBefore.get(key) ?? 0);
+        const filled = still.length === 0 && rows > 0;
+        if (filled) this.#repairs.filled += request.gaps.length;
+        this.#observe({
+          type: "repaired",
+          key,
+          window: request.window,
+          round,
+          rows,
+          filled,
+          reason: still[0]?.reason ?? (rows > 0 ? "" : "empty at source"),
+        });
+      }
+      if (end.kind !== "done") return end;
+    }
+    return { kind: "done" };
+  }
+
+  async #close(end: StageEnd): Promise<Execution> {
+    const { ledger, bronze, clock } = this.#project;
+    if (end.kind === "interrupted" || (end.kind === "control" && end.control === "pause")) {
+      const event = end.kind === "interrupted" ? "interrupt" : "pause";
+      const run = await ledger.moveRun(this.#run.id, { type: event }, { pid: this.#run.owner.pid });
+      return { run: run ?? this.#run, summary: null, end };
+    }
+    const stopped = end.kind === "provider" ? end.reason : "cancelled";
+    if (end.kind !== "done") await ledger.cancelOpenChunks(this.#run.id, stopped);
+    const scoped = await this.#scope();
+    const standings = scoped.map((one) => one.standing);
+    const summary = await summarize(ledger, this.#run, this.#plan, standings, {
+      repairs: this.#repairs,
+      durationMs: clock.now() - this.#startedAt,
+    });
+    const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
+    const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
+    const head = await ledger.chainHead(run.id);
+    await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
+    this.#observe({ type: "closed", run, summary });
+    return { run, summary, end };
+  }
+
+  async #isOwed(chunk: ChunkRecord): Promise<boolean> {
+    const series = this.#series.get(chunk.key);
+    if (!series) return false;
+    const segments = await this.#project.ledger.segments(chunk.dataset, chunk.version, [chunk.key]);
+    const standing = standingOf(series, segments.get(chunk.key) ?? [], {
+      span: chunk.window,
+      now: this.#run.businessNow,
+      realNow: this.#project.clock.now(),
+      refusedAt: () => null,
+      heedRefusals: false,
+    });
+    return owes(standing, chunk);
+  }
+
+  async #rowsSoFar(): Promise<ReadonlyMap<string, number>> {
+    const rows = new Map<string, number>();
+    for (const chunk of await this.#project.ledger.chunks(this.#run.id, { kind: "build", status: ["published"] })) {
+      const by = (chunk.result as { rowsBySeries?: Record<string, { inserted: number; updated: number }> })
+        .rowsBySeries;
+      for (const [key, n] of Object.entries(by ?? {})) rows.set(key, (rows.get(key) ?? 0) + n.inserted + n.updated);
+    }
+    return rows;
+  }
+
+  /** The plan's scope as it stands; what the run itself was refused counts as a gap. */
+  #scope(): Promise<readonly ScopedSeries[]> {
+    const planned = new Map(this.#plan.series.map((one) => [one.key, one]));
+    return scopeOf(this.#project, this.#bound, this.#dataset, this.#plan.request, {
+      now: this.#run.businessNow,
+      // A refusal that the plan already left out stays out; a fresh one inside its printed scope is a gap.
+      heedRefusals: [...planned.values()].some((one) => one.leftOut !== ""),
+    });
+  }
+
+  async #learnSeries(): Promise<void> {
+    for (const { series } of await this.#scope()) this.#series.set(series.key, series);
+    const pending = this.#plan.steps.flatMap((step) => (step.kind === "build" ? step.pendingChunks : []));
+    const foreign = (await this.#project.ledger.chunksById(pending)).filter((chunk) => !this.#series.has(chunk.key));
+    if (foreign.length === 0) return;
+    for (const entry of await this.#project.ledger.entries(this.#bound.pipeline.name)) {
+      for (const series of this.#bound.pipeline.series(this.#dataset.name, entry, this.#run.businessNow)) {
+        this.#series.set(series.key, series);
+      }
+    }
+  }
+
+  #build(): BuildContext {
+    return {
+      ledger: this.#project.ledger,
+      store: this.#project.store,
+      clock: this.#project.clock,
+      dataset: this.#dataset,
+      source: this.#bound.source,
+      suspects: this.#bound.pipeline.suspects,
+      seriesOf: (key) => this.#series.get(key) ?? null,
+    };
+  }
+}
+
+function outcomeOf(summary: RunSummary, end: StageEnd): "succeeded" | "partial" | "failed" {
+  const answered = summary.rows.received > 0 || summary.calls.made > summary.errors.length;
+  if (end.kind === "provider") return summary.rows.received > 0 ? "partial" : "failed";
+  if (summary.gaps.after === 0) return "succeeded";
+  return answered ? "partial" : "failed";
+}
+
+/** Whether a plan needs a run at all. */
+export function needsRun(plan: Plan): boolean {
+  return !isEmptyPlan(plan);
+}
+
+/** One slot more on each side, inside the key's life and what has settled. */
+function widened(series: Series, window: Interval, now: Instant): Interval {
+  const { axis } = series;
+  const start = addSlots(axis.grid, window.start, -1);
+  const end = addSlots(axis.grid, window.end, 1);
+  return {
+    start: axis.earliest !== null && start < axis.earliest ? window.start : start,
+    end: end > now ? window.end : end,
+  };
+}
+
+/** Chunks in groups of about `rows` rows; a chunk whose window another of the group answers starts a new one. */
+function groupsOf(
+  chunks: readonly ChunkRecord[],
+  rows: number,
+  seriesOf: (chunk: ChunkRecord) => Series | undefined,
+): readonly (readonly ChunkRecord[])[] {
+  const groups: ChunkRecord[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const chunk of chunks) {
+    const own = expectedRows(chunk, seriesOf(chunk));
+    if (size + own > rows) {
+      groups.push([]);
+      size = 0;
+    }
+    groups[groups.length - 1]?.push(chunk);
+    size += own;
+  }
+  return groups;
+}
+
+/** Rows that a chunk's answer may hold: the slots of its sessions. */
+function expectedRows(chunk: ChunkRecord, series: Series | undefined): number {
+  if (!series) return 1;
+  const slotMs = instant(addSlots(series.axis.grid, chunk.window.start, 1)) - chunk.window.start;
+  const openShare = series.axis.calendar.name === "24x7" ? 1 : 0.45;
+  return Math.ceil(((chunk.window.end - chunk.window.start) / slotMs) * openShare);
+}

@@ -1,0 +1,166 @@
+import { RetrofillError } from "../../core/errors.ts";
+import { isEmptyPlan, type Plan, type Request } from "../../core/plan/plan.ts";
+import { formatInstant } from "../../core/time/instant.ts";
+import type { Http } from "../fetch/http.ts";
+import { newId } from "../ids.ts";
+import type { NewChunk, RunRecord } from "../ledger-port.ts";
+import { driftOf, makePlan, type PlanOptions } from "../plan/make-plan.ts";
+import type { Project } from "../project.ts";
+import { type Execution, executeRun } from "./execute.ts";
+import type { RunObserver } from "./observer.ts";
+
+export interface PerformOptions {
+  /** Connects to the plan's source; called only when there is something to do. */
+  readonly connect: (plan: Plan) => Promise<Http>;
+  readonly observe: RunObserver;
+  readonly signal: AbortSignal;
+}
+
+/** `run` plans again this often when the world moved between its own plan and its opening. */
+const MAX_REPLANS = 3;
+
+/**
+ * Opens a run on a stored plan and performs it. Expiry and drift are checked here and never again.
+ * @throws RetrofillError PLAN_UNKNOWN, PLAN_APPLIED, PLAN_EXPIRED, PLAN_DRIFTED with the difference
+ */
+export async function applyPlan(project: Project, planId: string, options: PerformOptions): Promise<Execution | null> {
+  const plan = await project.ledger.plan(planId);
+  if (!plan) {
+    throw new RetrofillError("PLAN_UNKNOWN", `no plan ${planId}`, { hint: "retrofill plan SELECTOR makes one" });
+  }
+  if (project.clock.now() > plan.expiresAt) {
+    throw new RetrofillError("PLAN_EXPIRED", `plan ${plan.id} expired at ${formatInstant(plan.expiresAt)}`, {
+      hint: `make it again: retrofill plan ${plan.request.selector}`,
+    });
+  }
+  const drift = await driftOf(project, plan);
+  if (drift.length > 0) {
+    throw new RetrofillError(
+      "PLAN_DRIFTED",
+      `the world has moved since plan ${plan.id} was made:\n  ${drift.join("\n  ")}`,
+      { hint: `make it again: retrofill plan ${plan.request.selector}` },
+    );
+  }
+  if (isEmptyPlan(plan)) return null;
+  return open(project, plan, options);
+}
+
+/** Plans a request and performs it at once; plans again when the world moved in between. */
+export async function runRequest(
+  project: Project,
+  request: Request,
+  planOptions: PlanOptions,
+  options: PerformOptions & {
+    /** Shown the plan before anything is done; false stops here. */
+    readonly confirm: (plan: Plan) => Promise<boolean>;
+  },
+): Promise<{ readonly plan: Plan; readonly execution: Execution | null; readonly confirmed: boolean }> {
+  for (let tries = 0; ; tries++) {
+    const plan = await makePlan(project, request, planOptions);
+    if (isEmptyPlan(plan)) {
+      await options.confirm(plan);
+      return { plan, execution: null, confirmed: true };
+    }
+    await project.ledger.savePlan(plan);
+    if (!(await options.confirm(plan))) return { plan, execution: null, confirmed: false };
+    const drift = await driftOf(project, plan);
+    if (drift.length === 0) return { plan, execution: await open(project, plan, options), confirmed: true };
+    if (tries + 1 >= MAX_REPLANS) {
+      throw new RetrofillError(
+        "PLAN_DRIFTED",
+        `the world moved ${MAX_REPLANS} times while planning:\n  ${drift.join("\n  ")}`,
+        {
+          hint: "another process changes the same series; run it again when that has finished",
+        },
+      );
+    }
+  }
+}
+
+/** Goes on with a run that was paused, interrupted or left by a process that died. */
+export async function resumeRun(project: Project, runId: string, options: PerformOptions): Promise<Execution> {
+  const run = await requireRun(project, runId);
+  if (run.status === "running" && project.isAlive(run.owner)) {
+    throw new RetrofillError("RUN_STATE", `run ${runId} is being worked on by process ${run.owner.pid}`, {
+      hint: `retrofill pause ${runId} stops it at the next request`,
+    });
+  }
+  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "resume");
+  if (!taken) {
+    throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: there is nothing to resume`, {
+      hint: `retrofill retry ${runId} asks again for what failed`,
+    });
+  }
+  return goOn(project, taken, options);
+}
+
+/** Asks again for what failed or was refused in a finished run, in the same windows; null when nothing did. */
+export async function retryRun(project: Project, runId: string, options: PerformOptions): Promise<Execution | null> {
+  const run = await requireRun(project, runId);
+  const chunks = await project.ledger.chunks(runId, { kind: "fetch", status: ["failed", "refused", "cancelled"] });
+  if (chunks.length === 0) return null;
+  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "reopen");
+  if (!taken) {
+    throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status} and cannot be retried`, {
+      hint:
+        run.status === "cancelled"
+          ? "make a new plan instead: retrofill retry RUN --latest"
+          : `retrofill resume ${runId}`,
+    });
+  }
+  return goOn(project, taken, options);
+}
+
+async function goOn(project: Project, run: RunRecord, options: PerformOptions): Promise<Execution> {
+  const plan = await project.ledger.plan(run.planId);
+  if (!plan) throw new Error(`unreachable: run ${run.id} has no plan`);
+  return perform(project, run, plan, options, true);
+}
+
+async function open(project: Project, plan: Plan, options: PerformOptions): Promise<Execution> {
+  const now = project.clock.now();
+  const chunks = plan.steps.flatMap((step) =>
+    step.kind === "fetch"
+      ? step.chunks.map(
+          (chunk): NewChunk => ({
+            kind: "fetch",
+            round: 0,
+            dataset: step.dataset,
+            version: step.version,
+            key: chunk.key,
+            window: { start: chunk.start, end: chunk.end },
+          }),
+        )
+      : [],
+  );
+  const run = await project.ledger.openRun(plan, newId("run", now, project.random), project.self, chunks, now);
+  if (!run) {
+    throw new RetrofillError("PLAN_APPLIED", `plan ${plan.id} was applied before`, {
+      hint: "a plan is applied once; make a new one",
+    });
+  }
+  return perform(project, run, plan, options, false);
+}
+
+async function perform(
+  project: Project,
+  run: RunRecord,
+  plan: Plan,
+  options: PerformOptions,
+  resumed: boolean,
+): Promise<Execution> {
+  options.observe({ type: "opened", run, plan, resumed });
+  const http = await options.connect(plan);
+  return executeRun(project, run, plan, {
+    http,
+    observe: options.observe,
+    signal: options.signal,
+    startedAt: project.clock.now(),
+  });
+}
+
+async function requireRun(project: Project, runId: string): Promise<RunRecord> {
+  const run = await project.ledger.run(runId);
+  if (!run) throw new RetrofillError("RUN_UNKNOWN", `no run ${runId}`, { hint: "retrofill runs lists them" });
+  return run;
+}

@@ -1,0 +1,69 @@
+import type { Findings } from "../core/coverage/segment.ts";
+import type { Dataset } from "../core/dataset/dataset.ts";
+import type { SuspectRule } from "../core/dataset/pipeline.ts";
+import type { Series, SeriesKey } from "../core/dataset/series.ts";
+import type { Instant } from "../core/time/instant.ts";
+import type { Interval } from "../core/time/interval.ts";
+import type { IntervalSet } from "../core/time/interval-set.ts";
+import type { ObjectRecord, RowCounts, SeriesRows } from "./ledger-port.ts";
+import type { RecordShape } from "./ports.ts";
+
+/** One series in a publication, with everything the store needs to judge its rows. */
+export interface PublishedSeries {
+  readonly series: Series;
+  /** Everything that will have been answered once this publication is committed. */
+  readonly answered: IntervalSet;
+  /** Of `answered`, the due slots. */
+  readonly due: IntervalSet;
+}
+
+export interface PublishRequest {
+  readonly chunkId: string;
+  readonly fence: number;
+  readonly dataset: Dataset;
+  readonly source: string;
+  readonly shape: RecordShape;
+  readonly objects: readonly ObjectRecord[];
+  readonly series: readonly PublishedSeries[];
+  readonly suspects: SuspectRule;
+  /** Disputed stretches that these objects restore; they were answered long ago and are not asked now. */
+  readonly restore: ReadonlyMap<SeriesKey, IntervalSet>;
+}
+
+/** What the store's own transaction recorded: everything that the ledger's commit needs. */
+export interface Receipt {
+  readonly chunkId: string;
+  readonly fence: number;
+  readonly counts: RowCounts;
+  readonly quarantinedBy: Readonly<Record<string, number>>;
+  readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
+  readonly findings: Readonly<Record<string, Findings>>;
+  readonly changes: readonly (Interval & { readonly key: SeriesKey })[];
+}
+
+export interface QueryResult {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** Values as JSON would show them; integers beyond 2^53 and decimals as text. */
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** Which slots of a series the stored rows fill, as stretches of neighbouring slots. */
+export type StoredSlots = ReadonlyMap<SeriesKey, IntervalSet>;
+
+/** Typed tables in one file that is opened only for the length of each call. */
+export interface Store {
+  readonly path: string;
+  /** One transaction: rows, before-images, quarantine, receipt. */
+  publish(request: PublishRequest): Promise<Receipt>;
+  receipt(chunkId: string): Promise<Receipt | null>;
+  /** A read-only query; waits up to 10 s for a writer, then names it. @throws RetrofillError STORE_BUSY, SQL_INVALID */
+  query(sql: string): Promise<QueryResult>;
+  /** Row counts and first and last slot by series. */
+  totals(
+    dataset: Dataset,
+  ): Promise<ReadonlyMap<SeriesKey, { readonly rows: number; readonly first: Instant; readonly last: Instant }>>;
+  /** How many keys stand more than once. */
+  doubledKeys(dataset: Dataset): Promise<number>;
+  /** Of each series' rows: the slots that hold one. */
+  storedSlots(dataset: Dataset, series: readonly Series[]): Promise<StoredSlots>;
+}

@@ -1,0 +1,1 @@
+export { defineConfig, type ProjectConfigInput } from "./config.ts";

@@ -1,0 +1,319 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { OhlcvConfig, ProjectConfig } from "./config.ts";
+import { RetrofillError } from "./core/errors.ts";
+import { type Instant, instant } from "./core/time/instant.ts";
+import type { Http } from "./engine/fetch/http.ts";
+import type { Clock } from "./engine/ports.ts";
+import type { BoundPipeline, Project } from "./engine/project.ts";
+import type { SandboxSymbol } from "./new-project.ts";
+import { runCli } from "./surfaces/cli/cli.ts";
+import type { Host, InitResult, OpenProject, RunningSandbox } from "./surfaces/cli/host.ts";
+
+// The one file that knows everybody: it builds the adapters and hands them to the surfaces. What a command does not
+// need is not loaded: imports below are made where they are used, since start-up time is a feature.
+
+const clock: Clock = {
+  now: () => instant(Date.now()),
+  sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}),
+};
+
+const host: Host = {
+  version: packageVersion(),
+  openProject,
+  init,
+  sandbox: startSandboxProcess,
+};
+
+export async function main(argv: readonly string[]): Promise<number> {
+  return runCli(argv, host);
+}
+
+/** Opens the project at or above `dir`: ledger, store, bronze and the pipelines that its configuration declares. */
+export async function openProject(options: { readonly dir: string | null }): Promise<OpenProject> {
+  const { findProject, loadConfig } = await import("./config.ts");
+  const dir = options.dir === null ? findProject(process.cwd()) : findProjectAt(options.dir, findProject);
+  loadEnv(dir);
+  const config = await loadConfig(dir);
+  const [
+    { LedgerDatabase },
+    { createLedger },
+    { ledgerBudget },
+    { ledgerAudit },
+    leases,
+    store,
+    { fileBronze },
+    files,
+  ] = await Promise.all([
+    import("./adapters/ledger/database.ts"),
+    import("./adapters/ledger/ledger.ts"),
+    import("./adapters/ledger/budget.ts"),
+    import("./adapters/ledger/audit.ts"),
+    import("./adapters/ledger/leases.ts"),
+    import("./adapters/store/duckdb-store.ts"),
+    import("./adapters/bronze/bronze.ts"),
+    import("./adapters/files/run-files.ts"),
+  ]);
+  const { mkdir } = await import("node:fs/promises");
+  const stateDir = join(dir, ".retrofill");
+  await mkdir(stateDir, { recursive: true });
+  const database = await LedgerDatabase.open(join(stateDir, "ledger.db"), () => Date.now());
+  const bronzeRoot = join(stateDir, "bronze");
+  const pinned = process.env.RETROFILL_NOW ?? config.now ?? null;
+  const project: Project = {
+    dir,
+    stateDir,
+    pipelines: await bindPipelines(config),
+    ledger: createLedger(database),
+    budget: ledgerBudget(database),
+    store: store.duckdbStore({
+      path: join(stateDir, "data.duckdb"),
+      bronze: bronzeRoot,
+      history: join(stateDir, "history"),
+      lock: leases.ledgerLock(database, "the data file"),
+      settings: config.store,
+    }),
+    bronze: fileBronze(bronzeRoot),
+    files: files.runFiles(join(stateDir, "runs")),
+    clock,
+    actor: process.env.RETROFILL_ACTOR ?? userName(),
+    self: leases.thisProcess(),
+    isAlive: leases.isAlive,
+    businessNow: () => (pinned === null ? clock.now() : readPinned(pinned)),
+    random: Math.random,
+    hash: (text) => createHash("sha256").update(text).digest("hex"),
+  };
+  const connections: AsyncDisposable[] = [];
+  return {
+    project,
+    audit: ledgerAudit(database),
+    pinnedNow: pinned,
+    async connect() {
+      const { http, others } = await connectSource(dir, config, project);
+      connections.push(http, ...others);
+      return http;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const connection of connections) await connection[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function bindPipelines(config: ProjectConfig): Promise<readonly BoundPipeline[]> {
+  const bound: BoundPipeline[] = [];
+  if (config.pipelines.ohlcv) bound.push(await bindOhlcv(config.pipelines.ohlcv));
+  return bound;
+}
+
+async function bindOhlcv(config: OhlcvConfig): Promise<BoundPipeline> {
+  const [{ ohlcvPipeline }, { polygonSource, POLYGON_LIMITS }, { parseLimits, formatLimits }] = await Promise.all([
+    import("./pipelines/ohlcv/ohlcv.ts"),
+    import("./sources/polygon/polygon.ts"),
+    import("./core/budget/limits.ts"),
+  ]);
+  const { source, concurrency, publishRows, repairRounds, backoff, timeouts, ...settings } = config;
+  const limitText = (source.kind === "polygon" ? process.env.POLYGON_LIMIT : undefined) ?? source.limit;
+  const limits = limitText === undefined ? POLYGON_LIMITS.pipeline : parseLimits(limitText);
+  const key = process.env.POLYGON_API_KEY;
+  return {
+    pipeline: ohlcvPipeline(settings),
+    source: polygonSource({ adjusted: source.adjusted, limit: source.pageLimit }),
+    credential:
+      source.kind === "sandbox" || key === undefined
+        ? source.kind
+        : `polygon:${createHash("sha256").update(key).digest("hex").slice(0, 12)}`,
+    limits,
+    backoff,
+    concurrency,
+    publishRows,
+    repairRounds,
+    answerMs: timeouts.connectMs + timeouts.headersMs + timeouts.bodyMs,
+    shown: {
+      "page limit": `${source.pageLimit} base bars`,
+      "published together": `${publishRows} rows`,
+      adjusted: String(source.adjusted),
+      limit: formatLimits(limits),
+      "settle after slot": `${settings.settleMinutes} min`,
+      dense: settings.dense.join(" "),
+      suspects: `${settings.suspects.factor}x q${settings.suspects.quantile} over ${settings.suspects.minSessions} sessions`,
+      "4h anchor": settings.fourHourAnchor,
+    },
+  };
+}
+
+/** A client of the configured source; the sandbox is started where the configuration names it. */
+async function connectSource(
+  dir: string,
+  config: ProjectConfig,
+  project: Project,
+): Promise<{ readonly http: Http; readonly others: readonly AsyncDisposable[] }> {
+  const ohlcv = config.pipelines.ohlcv;
+  if (!ohlcv) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");
+  const [{ createHttp }, { polygonAuth, POLYGON_BASE_URL }] = await Promise.all([
+    import("./engine/fetch/http.ts"),
+    import("./sources/polygon/polygon.ts"),
+  ]);
+  const { source, timeouts } = ohlcv;
+  if (source.kind === "sandbox") {
+    const { startSandbox } = await import("./sandbox/start-sandbox.ts");
+    const { parseLimits } = await import("./core/budget/limits.ts");
+    const sandbox = await startSandbox({
+      dataDir: resolve(dir, source.data),
+      faults: typeof source.faults === "string" ? source.faults : { ...source.faults },
+      seed: source.seed,
+      nowMs: project.businessNow(),
+      latencyMs: source.latencyMs,
+      ...(source.limit === undefined ? {} : { limits: parseLimits(source.limit) }),
+    });
+    const http = createHttp({ baseUrl: sandbox.url, authHeader: polygonAuth("sandbox"), clock, timeouts });
+    return { http, others: [sandbox] };
+  }
+  const key = process.env.POLYGON_API_KEY;
+  if (!key) {
+    throw new RetrofillError("SOURCE_UNCONFIGURED", "POLYGON_API_KEY is not set", {
+      hint: `put POLYGON_API_KEY=… into ${join(dir, ".env")}, or use the sandbox as the source`,
+    });
+  }
+  const baseUrl = process.env.POLYGON_BASE_URL ?? source.baseUrl ?? POLYGON_BASE_URL;
+  return { http: createHttp({ baseUrl, authHeader: polygonAuth(key), clock, timeouts }), others: [] };
+}
+
+async function init(options: { readonly dir: string; readonly pipelines: readonly string[] }): Promise<InitResult> {
+  const known = ["ohlcv"];
+  const unknown = options.pipelines.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new RetrofillError("USAGE", `no pipeline is called ${unknown.join(", ")}`, {
+      hint: `known: ${known.join(", ")}`,
+    });
+  }
+  const dir = resolve(options.dir);
+  const project = await import("./new-project.ts");
+  loadEnv(dir);
+  if (process.env.POLYGON_API_KEY) {
+    const files = await project.writeProject(dir, { kind: "polygon", limit: process.env.POLYGON_LIMIT ?? "5/min" });
+    return {
+      dir,
+      files,
+      source: "Polygon (POLYGON_API_KEY is set)",
+      notes: [
+        "retrofill symbols add AAPL MSFT --asset-class stock --listed 1980-12-12",
+        "retrofill run ohlcv --days 30",
+      ],
+    };
+  }
+  const { writeBundledData } = await import("./sandbox/bundled-data.ts");
+  const data = await writeBundledData(join(dir, project.SANDBOX_FOLDER));
+  return initSandbox(dir, data);
+}
+
+/** Writes a project on sandbox data that lie in its folder already, and registers what they serve. */
+export async function initSandbox(
+  dir: string,
+  data: {
+    readonly nowMs: number;
+    readonly note: string;
+    readonly symbols: readonly SandboxSymbol[];
+  },
+  options: { readonly faults?: string; readonly seed?: number } = {},
+): Promise<InitResult> {
+  const { registerSymbols, writeProject, SANDBOX_FOLDER } = await import("./new-project.ts");
+  const since: Record<string, string> = {};
+  for (const symbol of data.symbols) {
+    for (const [timeframe, first] of Object.entries(symbol.since)) {
+      const date = first?.slice(0, 10);
+      if (date !== undefined && (since[timeframe] === undefined || date < since[timeframe])) since[timeframe] = date;
+    }
+  }
+  const files = await writeProject(dir, {
+    kind: "sandbox",
+    note: data.note,
+    now: instant(data.nowMs),
+    adjusted: data.symbols.some((one) => one.adjusted),
+    faults: options.faults ?? "none",
+    seed: options.seed ?? 1,
+    since,
+  });
+  const opened = await openProject({ dir });
+  try {
+    const pipeline = opened.project.pipelines[0]?.pipeline;
+    if (pipeline) await registerSymbols(opened.project.ledger, pipeline, data.symbols, clock.now());
+  } finally {
+    await opened[Symbol.asyncDispose]();
+  }
+  return {
+    dir,
+    files: [...files, `${SANDBOX_FOLDER}/`, ".retrofill/"],
+    source: `the sandbox (no POLYGON_API_KEY is set): ${data.note}`,
+    notes: ["retrofill run ohlcv", "retrofill coverage"],
+  };
+}
+
+async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Promise<RunningSandbox> {
+  const [{ startSandbox }, { writeBundledData }, { parseLimits }] = await Promise.all([
+    import("./sandbox/start-sandbox.ts"),
+    import("./sandbox/bundled-data.ts"),
+    import("./core/budget/limits.ts"),
+  ]);
+  let dataDir = options.data;
+  let nowMs = options.now === null ? null : readPinned(options.now);
+  if (dataDir === null) {
+    const { mkdtemp } = await import("node:fs/promises");
+    const { tmpdir } = await import("node:os");
+    dataDir = await mkdtemp(join(tmpdir(), "retrofill-sandbox-"));
+    const data = await writeBundledData(dataDir);
+    nowMs ??= instant(data.nowMs);
+  }
+  return startSandbox({
+    dataDir,
+    port: options.port,
+    faults: options.faults,
+    seed: options.seed,
+    ...(options.limit === null ? {} : { limits: parseLimits(options.limit) }),
+    ...(nowMs === null ? {} : { nowMs }),
+  });
+}
+
+function findProjectAt(dir: string, find: (from: string) => string): string {
+  const at = resolve(dir);
+  const found = find(at);
+  if (found !== at) {
+    throw new RetrofillError("PROJECT_NOT_FOUND", `no retrofill.config.ts in ${at}`, {
+      hint: `retrofill init ${dir} makes a project there`,
+    });
+  }
+  return found;
+}
+
+/** Reads `.env` of the project; what the environment has already goes before it. */
+function loadEnv(dir: string): void {
+  const file = join(dir, ".env");
+  if (existsSync(file)) process.loadEnvFile(file);
+}
+
+function readPinned(text: string): Instant {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) {
+    throw new RetrofillError("CONFIG_INVALID", `RETROFILL_NOW is not an instant: ${text}`, {
+      hint: "use the form 2026-03-20T20:00:00Z",
+    });
+  }
+  return instant(ms);
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "unknown";
+  }
+}
+
+function packageVersion(): string {
+  const file = join(dirname(fileURLToPath(import.meta.url)), "..", "package.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,109 @@
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CONFIG_FILE } from "./config.ts";
+import type { Pipeline } from "./core/dataset/pipeline.ts";
+import { RetrofillError } from "./core/errors.ts";
+import { formatInstant, type Instant } from "./core/time/instant.ts";
+import type { Ledger } from "./engine/ledger-port.ts";
+
+/** A symbol that a sandbox's data directory can answer. */
+export interface SandboxSymbol {
+  readonly symbol: string;
+  readonly assetClass: string;
+  readonly timeframes: readonly string[];
+  readonly listed: string;
+  readonly delisted?: string;
+  readonly adjusted: boolean;
+  readonly since: Readonly<Partial<Record<string, string>>>;
+}
+
+/** What a new project's configuration says of its source. */
+export type NewSource =
+  | { readonly kind: "polygon"; readonly limit: string }
+  | {
+      readonly kind: "sandbox";
+      readonly note: string;
+      readonly now: Instant;
+      readonly adjusted: boolean;
+      readonly faults: string;
+      readonly seed: number;
+      readonly since: Readonly<Partial<Record<string, string>>>;
+    };
+
+/** Folder of a project's sandbox data. */
+export const SANDBOX_FOLDER = "sandbox";
+
+/** Writes a project's configuration. @throws RetrofillError CONFIG_INVALID where one exists */
+export async function writeProject(dir: string, source: NewSource): Promise<readonly string[]> {
+  const file = join(dir, CONFIG_FILE);
+  if (existsSync(file)) {
+    throw new RetrofillError("CONFIG_INVALID", `${file} exists already`, { hint: "init never overwrites a project" });
+  }
+  await mkdir(dir, { recursive: true });
+  await writeFile(file, configText(source));
+  await writeFile(join(dir, ".gitignore"), ".retrofill/\n.env\nsandbox/\n");
+  return [CONFIG_FILE, ".gitignore"];
+}
+
+/** Puts the symbols that a sandbox serves into the project's registry. */
+export async function registerSymbols(
+  ledger: Ledger,
+  pipeline: Pipeline,
+  symbols: readonly SandboxSymbol[],
+  now: Instant,
+): Promise<void> {
+  const entries = symbols.map((one) =>
+    pipeline.entry(one.symbol, {
+      assetClass: one.assetClass === "forex" ? "fx" : one.assetClass,
+      listed: one.listed,
+      ...(one.delisted === undefined ? {} : { delisted: one.delisted }),
+      timeframes: [...one.timeframes],
+      depth: one.since,
+    }),
+  );
+  await ledger.putEntries(pipeline.name, entries, now);
+}
+
+function configText(source: NewSource): string {
+  if (source.kind === "polygon") {
+    return `import { defineConfig } from "retrofill";
+
+// The key is read from POLYGON_API_KEY (environment or .env); POLYGON_LIMIT and POLYGON_BASE_URL override what is here.
+export default defineConfig({
+  pipelines: {
+    ohlcv: {
+      // ${source.limit} is the free plan's limit: raise it to what your plan allows, such as "50/s".
+      source: { kind: "polygon", limit: "${source.limit}" },
+      // The free plan serves about two years. Nothing before is asked for or owed.
+      depth: { "1m": "2y", "5m": "2y", "15m": "2y", "30m": "2y", "1h": "2y", "4h": "2y", "1d": "2y", "1w": "2y" },
+    },
+  },
+});
+`;
+  }
+  return `import { defineConfig } from "retrofill";
+
+// ${source.note.replaceAll("\n", " ")}
+export default defineConfig({
+  // The end of the sandbox's data: what is due is judged as of then.
+  now: "${formatInstant(source.now)}",
+  pipelines: {
+    ohlcv: {
+      // Each command starts this sandbox on a free loopback port and ends it; switching to the real provider is
+      // source: { kind: "polygon" } and POLYGON_API_KEY.
+      source: {
+        kind: "sandbox",
+        data: "./${SANDBOX_FOLDER}",
+        limit: "5/2s",
+        adjusted: ${source.adjusted},
+        faults: "${source.faults}",
+        seed: ${source.seed},
+      },
+      since: ${JSON.stringify(source.since)},
+      backoff: { baseMs: 250, capMs: 5_000 },
+    },
+  },
+});
+`;
+}

@@ -1,0 +1,33 @@
+import type { Job, RetiredJob } from "../../core/dataset/pipeline.ts";
+
+/** The commands of the scripts that this pipeline replaces: each only a selector with defaults. */
+export const ohlcvJobs: readonly Job[] = [
+  {
+    name: "master_backfill",
+    description: "all active symbols in all timeframes: fetch, find gaps, repair, completeness matrix",
+    selector: "ohlcv.market_data",
+    occasion: "periodic",
+    tier: "critical",
+    cadence: "daily 02:00 UTC",
+    mode: "backfill",
+    days: 365,
+    print: "master",
+    resultsFile: "/tmp/master_backfill_results.json",
+  },
+  {
+    name: "backfill_ohlcv",
+    description: "one symbol and timeframe, or a few, over an explicit range (its last day included)",
+    selector: "ohlcv.market_data",
+    occasion: "ad-hoc",
+    tier: "optional",
+    cadence: "on demand",
+    mode: "backfill",
+    days: 5 * 365,
+    print: "standard",
+    resultsFile: null,
+  },
+];
+
+export const retiredJobs: readonly RetiredJob[] = [
+  { name: "backfill_1m_data", replacedBy: "retrofill run backfill_ohlcv --timeframe 1m [--symbols AAPL]" },
+];

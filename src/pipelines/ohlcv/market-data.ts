@@ -1,0 +1,53 @@
+import type { Dataset } from "../../core/dataset/dataset.ts";
+
+/** Candles as the source sent them, one row a symbol, timeframe and slot. */
+export const marketData: Dataset = {
+  name: "ohlcv.market_data",
+  layer: "silver",
+  version: 1,
+  description: "candles by symbol and timeframe, unadjusted unless the source is asked otherwise",
+  columns: [
+    { name: "symbol", type: "VARCHAR" },
+    { name: "timeframe", type: "VARCHAR" },
+    { name: "ts", type: "TIMESTAMP", note: "start of the slot, UTC" },
+    { name: "open", type: "DOUBLE", note: "quote currency" },
+    { name: "high", type: "DOUBLE", note: "quote currency" },
+    { name: "low", type: "DOUBLE", note: "quote currency" },
+    { name: "close", type: "DOUBLE", note: "quote currency" },
+    { name: "volume", type: "DOUBLE", note: "shares or base currency; null where the source has none (indices)" },
+    { name: "vwap", type: "DOUBLE", note: "quote currency; null where the source has none" },
+    { name: "trades", type: "BIGINT", note: "null where the source has none" },
+    { name: "source", type: "VARCHAR" },
+    { name: "source_ts", type: "TIMESTAMP", note: "the provider's own stamp, UTC" },
+    { name: "object_no", type: "BIGINT", note: "the bronze object it came from" },
+  ],
+  key: ["symbol", "timeframe"],
+  time: "ts",
+  production: {
+    kind: "extract",
+    select: {
+      symbol: "series.symbol",
+      timeframe: "series.timeframe",
+      open: "raw.o",
+      high: "raw.h",
+      low: "raw.l",
+      close: "raw.c",
+      volume: "raw.v",
+      vwap: "raw.vw",
+      trades: "raw.n",
+    },
+    checks: [
+      {
+        reason: "price_not_finite",
+        bad: "not (isfinite(raw.o) and isfinite(raw.h) and isfinite(raw.l) and isfinite(raw.c))",
+      },
+      { reason: "price_not_positive", bad: "raw.o <= 0 or raw.h <= 0 or raw.l <= 0 or raw.c <= 0" },
+      { reason: "high_below_low", bad: "raw.h < raw.l" },
+      { reason: "high_below_body", bad: "raw.h < greatest(raw.o, raw.c)" },
+      { reason: "low_above_body", bad: "raw.l > least(raw.o, raw.c)" },
+      { reason: "range_impossible", bad: "raw.h > 1000 * raw.l" },
+      { reason: "volume_not_valid", bad: "raw.v is not null and not (isfinite(raw.v) and raw.v >= 0)" },
+    ],
+    errorThreshold: 0.5,
+  },
+};

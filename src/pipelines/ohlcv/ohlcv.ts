@@ -1,0 +1,127 @@
+import { z } from "zod";
+import { calendarNamed } from "../../core/calendar/calendars.ts";
+import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
+import { type Series, seriesKey } from "../../core/dataset/series.ts";
+import { RetrofillError } from "../../core/errors.ts";
+import { type Instant, instant } from "../../core/time/instant.ts";
+import { startOfLocalDate } from "../../core/time/zone.ts";
+import { ohlcvJobs, retiredJobs } from "./jobs.ts";
+import { marketData } from "./market-data.ts";
+import {
+  ASSET_CLASSES,
+  type AssetClass,
+  DEFAULT_SINCE,
+  type OhlcvSettings,
+  reachBack,
+  settleMs,
+  TIMEFRAMES,
+  type Timeframe,
+} from "./settings.ts";
+
+const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "expected a date such as 1980-12-12");
+
+/** What the registry holds of a symbol. */
+const symbolAttributes = z.strictObject({
+  assetClass: z.enum(ASSET_CLASSES).default("stock"),
+  /** Calendar, when it is not the asset class's own. */
+  calendar: z.string().optional(),
+  /** First and last local day of its life; it owes nothing outside. `delisted` is the first day without it. */
+  listed: date.optional(),
+  delisted: date.optional(),
+  timeframes: z
+    .array(z.enum(TIMEFRAMES))
+    .nonempty()
+    .default([...TIMEFRAMES]),
+  /** First instant that the source serves, by timeframe, when it differs from the project's depth. */
+  depth: z.partialRecord(z.enum(TIMEFRAMES), z.string()).optional(),
+});
+
+type SymbolAttributes = z.infer<typeof symbolAttributes>;
+
+/** Beyond any listing: lifetimes without a known end reach here. */
+const FAR_PAST = instant(Date.UTC(1970, 0, 1));
+const FAR_FUTURE = instant(Date.UTC(2100, 0, 1));
+
+/** Candles by symbol and timeframe from a rate-limited market API. */
+export function ohlcvPipeline(settings: OhlcvSettings): Pipeline {
+  return {
+    name: "ohlcv",
+    description: "candles in eight timeframes, gaps found and repaired, a completeness matrix",
+    datasets: [marketData],
+    noun: { one: "symbol", many: "symbols" },
+    narrowing: { flag: "timeframes", part: "timeframe", values: TIMEFRAMES },
+
+    entry(key, attributes) {
+      const parsed = symbolAttributes.safeParse(attributes);
+      const problems = parsed.success ? [] : parsed.error.issues.map((one) => `${one.path.join(".")}: ${one.message}`);
+      if (!/^[A-Z0-9][A-Z0-9.:/_-]*$/.test(key))
+        problems.push(`"${key}" is not a symbol: letters, digits and . : / _ -`);
+      if (parsed.success && parsed.data.calendar !== undefined) {
+        try {
+          calendarNamed(parsed.data.calendar);
+        } catch (error) {
+          problems.push((error as Error).message);
+        }
+      }
+      if (problems.length > 0 || !parsed.success) {
+        throw new RetrofillError("CONFIG_INVALID", `symbol ${key}: ${problems.join("; ")}`, {
+          hint: "retrofill symbols add AAPL --asset-class stock --listed 1980-12-12",
+        });
+      }
+      return { key, active: true, attributes: parsed.data };
+    },
+
+    series(dataset, entry, now) {
+      const own = symbolAttributes.parse(entry.attributes);
+      return own.timeframes.map((timeframe) => seriesOf(settings, dataset, entry, own, timeframe, now));
+    },
+
+    suspects: settings.suspects,
+    jobs: ohlcvJobs,
+    retired: retiredJobs,
+    verification: [
+      {
+        title: "records by symbol and timeframe",
+        sql: "SELECT symbol, timeframe, COUNT(*) as records FROM market_data GROUP BY symbol, timeframe ORDER BY records DESC LIMIT 20;",
+      },
+      {
+        title: "rows that stand twice under one key (none expected)",
+        sql: "SELECT symbol, timeframe, ts, COUNT(*) as n FROM market_data GROUP BY symbol, timeframe, ts HAVING COUNT(*) > 1 LIMIT 20;",
+      },
+    ],
+  };
+}
+
+function seriesOf(
+  settings: OhlcvSettings,
+  dataset: Series["dataset"],
+  entry: RegistryEntry,
+  own: SymbolAttributes,
+  timeframe: Timeframe,
+  now: Instant,
+): Series {
+  const market = settings.markets[own.assetClass as AssetClass];
+  const { zone } = market;
+  const depth = own.depth?.[timeframe] ?? settings.depth[timeframe];
+  return {
+    dataset,
+    version: marketData.version,
+    key: seriesKey([entry.key, timeframe]),
+    parts: { symbol: entry.key, timeframe },
+    entry: entry.key,
+    axis: {
+      grid: { grain: timeframe, zone, anchor: settings.fourHourAnchor },
+      calendar: calendarNamed(own.calendar ?? market.calendar),
+      density: settings.dense.includes(timeframe) ? "dense" : "sparse",
+      settleMs: settleMs(settings),
+      stamp: { zone: market.stampZone ?? zone, at: market.stampAt },
+      lifetime: {
+        start: own.listed === undefined ? FAR_PAST : startOfLocalDate(zone, own.listed),
+        end: own.delisted === undefined ? FAR_FUTURE : startOfLocalDate(zone, own.delisted),
+      },
+      earliest: depth === undefined ? null : reachBack(depth, now),
+    },
+    since: reachBack(settings.since[timeframe] ?? DEFAULT_SINCE[timeframe], now),
+    ask: { assetClass: own.assetClass },
+  };
+}

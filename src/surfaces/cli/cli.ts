@@ -1,0 +1,261 @@
+import { Command, CommanderError, Option } from "commander";
+import { RetrofillError } from "../../core/errors.ts";
+import { type Context, EXIT, reportError } from "./context.ts";
+import type { Host } from "./host.ts";
+import { createOutput } from "./output.ts";
+
+interface GlobalFlags {
+  readonly project?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly color?: boolean;
+}
+
+type Action = (context: Context) => Promise<number>;
+
+/** Parses the command line, performs the command and returns the exit code. Commands are loaded when they are used. */
+export async function runCli(argv: readonly string[], host: Host): Promise<number> {
+  let exit: number = EXIT.done;
+  const perform = async (command: Command, action: Action): Promise<void> => {
+    const flags = command.optsWithGlobals<GlobalFlags>();
+    const output = createOutput({
+      json: flags.json === true,
+      quiet: flags.quiet === true,
+      color: flags.color !== false,
+    });
+    const interrupt = new AbortController();
+    const onSignal = (): void => {
+      if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+      output.note("\nstopping: finishing or releasing what is in flight (again to quit at once)");
+      interrupt.abort(new Error("interrupted"));
+    };
+    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    try {
+      exit = await action({ host, output, dir: flags.project ?? null, signal: interrupt.signal });
+    } catch (error) {
+      exit =
+        interrupt.signal.aborted && !(error instanceof RetrofillError) ? EXIT.interrupted : reportError(error, output);
+    } finally {
+      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    }
+  };
+
+  const program = buildProgram(host, perform);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  return exit;
+}
+
+type Perform = (command: Command, action: Action) => Promise<void>;
+
+function buildProgram(host: Host, perform: Perform): Command {
+  const program = new Command("retrofill")
+    .description("Declare your datasets; know what is missing, price the plan, fill it politely, prove what was done.")
+    .version(host.version)
+    .option("--project <dir>", "the project's folder (default: the nearest retrofill.config.ts)")
+    .option("--json", "one JSON document on stdout; progress and notes on stderr")
+    .option("--quiet", "no progress")
+    .option("--no-color", "no colours")
+    .addHelpText(
+      "after",
+      `
+Environment:
+  POLYGON_API_KEY   key of the real provider, also from .env; without one, init uses the sandbox
+  POLYGON_BASE_URL  its address, when not https://api.polygon.io
+  POLYGON_LIMIT     its limits, such as 5/min or 50/s,10000/day
+  RETROFILL_NOW     pins the business clock: which slots are due
+  RETROFILL_ACTOR   who is named in the ledger (default: the OS user)
+
+Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 130 interrupted, resumable`,
+    )
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+
+  const on = (
+    command: Command,
+    load: (args: readonly string[], flags: Record<string, unknown>) => Promise<Action>,
+  ): Command =>
+    command.action(async (...parameters: unknown[]) => {
+      const self = parameters[parameters.length - 1] as Command;
+      const action = await load(self.args, self.opts());
+      await perform(self, action);
+    });
+
+  on(
+    program
+      .command("init [dir]")
+      .description("write a project: configuration, source, sample data when no key is set")
+      .option("--pipeline <names...>", "pipelines to declare", ["ohlcv"])
+      .option("--yes", "ask nothing"),
+    async ([dir], flags) => (await import("./commands/init.ts")).init(dir ?? ".", flags),
+  );
+  for (const noun of ["symbols"]) addRegistry(program, noun, on);
+  on(
+    program
+      .command("datasets")
+      .description("what is declared: layer, grain, version, coverage")
+      .option("--jobs", "the catalogue of named jobs"),
+    async (_, flags) => (await import("./commands/datasets.ts")).datasets(flags),
+  );
+  on(
+    withScope(program.command("coverage [selector]").description("completeness matrix, keys by timeframes"))
+      .addOption(new Option("--format <format>", "how to write it").choices(["table", "json", "md"]).default("table"))
+      .option("--check", "exit 3 when there are gaps"),
+    async ([selector], flags) => (await import("./commands/coverage.ts")).coverage(selector ?? null, flags),
+  );
+  on(
+    withScope(
+      program
+        .command("gaps [selector]")
+        .description("gaps with reasons, patterns, what is empty or refused at the source"),
+    ).option("--check", "exit 3 when there are gaps"),
+    async ([selector], flags) => (await import("./commands/gaps.ts")).gaps(selector ?? null, flags),
+  );
+  on(
+    withPlan(
+      program.command("plan <selector>").description("make a plan, store it and print it; changes nothing else"),
+    ),
+    async ([selector], flags) => (await import("./commands/plan.ts")).plan(selector ?? "", flags),
+  );
+  on(
+    program.command("why <plan> <cell>").description("the chain of reasons for one cell, such as AAPL/1d@2026-01-30"),
+    async ([plan, cell]) => (await import("./commands/why.ts")).why(plan ?? "", cell ?? ""),
+  );
+  on(
+    program
+      .command("apply <plan>")
+      .description("perform a stored plan; refuses when it expired or the world moved")
+      .option("--results <file>", "write the results document there too"),
+    async ([plan], flags) => (await import("./commands/run.ts")).apply(plan ?? "", flags),
+  );
+  on(
+    withPlan(program.command("run <selector>").description("plan, confirm, apply: a dataset, a pipeline or a job"))
+      .option("--yes", "do not ask")
+      .option("--results <file>", "write the results document there too"),
+    async ([selector], flags) => (await import("./commands/run.ts")).run(selector ?? "", flags),
+  );
+  addRuns(program, on);
+  on(
+    withScope(
+      program.command("verify [selector]").description("ledger against stored data; exit 3 gaps, 4 disputed"),
+    ).option("--queries", "print the verification queries and what they answer"),
+    async ([selector], flags) => (await import("./commands/verify.ts")).verify(selector ?? null, flags),
+  );
+  const audit = program.command("audit").description("the proof");
+  on(
+    audit
+      .command("verify")
+      .description("recompute chains, rebuild coverage and totals, hash bronze; name what differs"),
+    async () => (await import("./commands/audit.ts")).auditVerify(),
+  );
+  on(
+    program
+      .command("calendar <name>")
+      .description("a calendar's sessions: date, open and close in UTC, early or not")
+      .option("--from <date>", "first day")
+      .option("--to <date>", "day after the last"),
+    async ([name], flags) => (await import("./commands/calendar.ts")).calendar(name ?? "", flags),
+  );
+  on(program.command("sql <query>").description("a read-only query on the stored data"), async ([query]) =>
+    (await import("./commands/sql.ts")).sql(query ?? ""),
+  );
+  on(
+    program
+      .command("sandbox")
+      .description("serve sample or own data under Polygon's contract on loopback, with limits and faults")
+      .option("--data <dir>", "data directory (default: bundled sample data)")
+      .option("--port <n>", "port", "0")
+      .option("--limit <limits>", "such as 5/min")
+      .option("--faults <profile>", "none, demo, transport, storm429, … or kind=rate,…", "none")
+      .option("--seed <n>", "seed of the faults", "1")
+      .option("--now <instant>", "its present"),
+    async (_, flags) => (await import("./commands/sandbox.ts")).sandbox(flags),
+  );
+  return program;
+}
+
+type On = (
+  command: Command,
+  load: (args: readonly string[], flags: Record<string, unknown>) => Promise<Action>,
+) => Command;
+
+function addRegistry(program: Command, noun: string, on: On): void {
+  const registry = program.command(noun).description(`the registry of ${noun}: add, list, set, remove`);
+  const fields = (command: Command): Command =>
+    command
+      .option("--asset-class <class>", "stock, etf, index, crypto or fx")
+      .option("--calendar <name>", "when it is not the asset class's own")
+      .option("--listed <date>", "first day of its life")
+      .option("--delisted <date>", "first day without it")
+      .option("--timeframes <list>", "which it owes, such as 1h,1d");
+  on(fields(registry.command("add <names...>").description("add")), async (names, flags) =>
+    (await import("./commands/registry.ts")).add(noun, names, flags),
+  );
+  on(registry.command("list").description("list"), async () => (await import("./commands/registry.ts")).list(noun));
+  on(
+    fields(registry.command("set <names...>").description("change fields"))
+      .option("--active", "make it active again")
+      .option("--no-active", "keep its history, owe nothing more"),
+    async (names, flags) => (await import("./commands/registry.ts")).set(noun, names, flags),
+  );
+  on(registry.command("remove <names...>").description("end what is due; history stays"), async (names) =>
+    (await import("./commands/registry.ts")).remove(noun, names),
+  );
+}
+
+function addRuns(program: Command, on: On): void {
+  const runs = program.command("runs").description("the last runs; `runs show RUN` for one");
+  on(
+    runs.command("list", { isDefault: true }).description("the last runs").option("--last <n>", "how many", "20"),
+    async (_, flags) => (await import("./commands/runs.ts")).list(flags),
+  );
+  on(
+    runs.command("show <run>").description("one run: chunks, counts, errors").option("--log", "its log, line by line"),
+    async ([run], flags) => (await import("./commands/runs.ts")).show(run ?? "", flags),
+  );
+  on(
+    program
+      .command("retry <run>")
+      .description("ask again for what failed, in the same windows")
+      .option("--latest", "make a new plan of the same request instead")
+      .option("--results <file>", "write the results document there too"),
+    async ([run], flags) => (await import("./commands/run.ts")).retry(run ?? "", flags),
+  );
+  on(
+    program.command("resume <run>").description("go on with a paused, interrupted or killed run"),
+    async ([run], flags) => (await import("./commands/run.ts")).resume(run ?? "", flags),
+  );
+  on(program.command("pause <run>").description("stop a run at its next request; resume goes on"), async ([run]) =>
+    (await import("./commands/runs.ts")).control(run ?? "", "pause"),
+  );
+  on(program.command("cancel <run>").description("end a run; what was answered is kept"), async ([run]) =>
+    (await import("./commands/runs.ts")).control(run ?? "", "cancel"),
+  );
+}
+
+/** Flags that narrow what a reading command looks at. */
+function withScope(command: Command): Command {
+  return command
+    .option("--symbols <list>", "such as AAPL,MSFT")
+    .option("--keys <list>", "the same, for any pipeline")
+    .option("--timeframes <list>", "such as 1h,1d")
+    .option("--timeframe <list>", "the same")
+    .option("--days <n>", "from 00:00 UTC, n days before business now")
+    .option("--from <time>", "start; without a zone UTC")
+    .option("--to <time>", "end, exclusive")
+    .option("--start <date>", "start")
+    .option("--end <date>", "last day, included");
+}
+
+function withPlan(command: Command): Command {
+  return withScope(command)
+    .option("--limit <n>", "only the first n keys: a reduced scope")
+    .option("--mode <mode>", "incremental or backfill")
+    .option("--override-state [bool]", "let a backfill move the watermark")
+    .option("--reason <text>", "kept with the run")
+    .option("--max-concurrent <n>", "chunks fetched at once");
+}

@@ -1,0 +1,28 @@
+import type { Dataset } from "../../../core/dataset/dataset.ts";
+import type { Request } from "../../../core/plan/plan.ts";
+import type { Instant } from "../../../core/time/instant.ts";
+import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
+import { type BoundPipeline, select } from "../../../engine/project.ts";
+import type { OpenProject } from "../host.ts";
+import { type RequestFlags, readRequest } from "../request.ts";
+
+export interface Reading {
+  readonly bound: BoundPipeline;
+  readonly dataset: Dataset;
+  readonly request: Request;
+  readonly now: Instant;
+  readonly scoped: readonly ScopedSeries[];
+}
+
+/** What a reading command looks at: a selector (default: the project's first pipeline) and its flags, at business now. */
+export async function readScope(opened: OpenProject, selector: string | null, flags: RequestFlags): Promise<Reading> {
+  const { project } = opened;
+  const now = project.businessNow();
+  const name = selector ?? project.pipelines[0]?.pipeline.name ?? "";
+  const request = readRequest(project, name, flags, now);
+  const { bound, datasets } = select(project, name);
+  const dataset = datasets[0];
+  if (!dataset) throw new Error(`unreachable: ${name} selects a dataset`);
+  const scoped = await scopeOf(project, bound, dataset, request, { now, heedRefusals: true });
+  return { bound, dataset, request, now, scoped };
+}

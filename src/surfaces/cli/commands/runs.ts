@@ -1,0 +1,124 @@
+import { RetrofillError } from "../../../core/errors.ts";
+import { isTerminal } from "../../../core/run/run-state.ts";
+import { formatInstant, formatShort } from "../../../core/time/instant.ts";
+import type { RunRecord } from "../../../engine/ledger-port.ts";
+import type { Project } from "../../../engine/project.ts";
+import { type Context, EXIT, withProject } from "../context.ts";
+import type { OpenProject } from "../host.ts";
+import { count, duration, table } from "../output.ts";
+
+interface Summarized {
+  readonly calls?: { readonly made: number };
+  readonly rows?: { readonly inserted: number; readonly updated: number };
+  readonly gaps?: { readonly after: number };
+  readonly duration_ms?: number;
+}
+
+/** The last runs, newest first. */
+export function list(flags: { readonly last?: string }) {
+  return (context: Context): Promise<number> =>
+    withProject(context, async ({ project }) => {
+      const runs = await project.ledger.runs(Number(flags.last ?? 20));
+      const { output } = context;
+      if (runs.length === 0) output.line("No runs yet: retrofill run ohlcv");
+      else {
+        const rows = runs.map((run) => {
+          const summary = (run.summary ?? {}) as Summarized;
+          return [
+            run.id,
+            statusText(project, run),
+            run.selector,
+            formatShort(run.openedAt),
+            summary.duration_ms === undefined ? "" : duration(summary.duration_ms),
+            count(summary.calls?.made ?? 0),
+            count((summary.rows?.inserted ?? 0) + (summary.rows?.updated ?? 0)),
+            count(summary.gaps?.after ?? 0),
+            run.actor,
+          ];
+        });
+        const header = ["RUN", "STATUS", "SELECTOR", "OPENED", "TOOK", "CALLS", "ROWS", "GAPS LEFT", "ACTOR"];
+        for (const line of table(header, rows, [5, 6, 7])) output.line(line);
+      }
+      output.document(runs.map((run) => ({ ...run, status: statusText(project, run) })));
+      return EXIT.done;
+    });
+}
+
+/** One run with its chunks; `--log` prints its log. */
+export function show(runId: string, flags: { readonly log?: boolean }) {
+  return (context: Context): Promise<number> =>
+    withProject(context, async (opened) => {
+      const { project } = opened;
+      const run = await requireRun(project, runId);
+      const { output } = context;
+      if (flags.log === true) {
+        const log = await project.files.readLog(runId);
+        for (const line of log) output.line(JSON.stringify(line));
+        output.document(log);
+        return EXIT.done;
+      }
+      const tally = await project.ledger.tally(runId);
+      const failed = await project.ledger.chunks(runId, { kind: "fetch", status: ["failed", "refused", "cancelled"] });
+      output.line(`${output.paint("bold", run.id)}  ${statusText(project, run)}`);
+      output.line(
+        `  plan      ${run.planId}, ${run.mode}, ${run.kind}, by ${run.actor}${run.reason === null ? "" : `: ${run.reason}`}`,
+      );
+      output.line(`  opened    ${formatInstant(run.openedAt)}, business now ${formatInstant(run.businessNow)}`);
+      if (run.closedAt !== null) output.line(`  closed    ${formatInstant(run.closedAt)}`);
+      for (const one of tally) {
+        output.line(`  ${one.kind.padEnd(8)}  round ${one.round}: ${one.chunks} ${one.status}`);
+      }
+      for (const chunk of failed.slice(0, 20)) {
+        output.line(
+          `  ${chunk.status}  ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
+        );
+      }
+      if (!isTerminal(run.status) && !(run.status === "running" && project.isAlive(run.owner))) {
+        output.line(`  go on with: retrofill resume ${run.id}`);
+      }
+      output.document({ ...run, status: statusText(project, run), chunks: tally, failed });
+      return EXIT.done;
+    });
+}
+
+/** Pauses or cancels: at once when nobody works on the run, else at its next request. */
+export function control(runId: string, what: "pause" | "cancel") {
+  return (context: Context): Promise<number> =>
+    withProject(context, async (opened) => {
+      const { project } = opened;
+      const run = await requireRun(project, runId);
+      if (isTerminal(run.status)) {
+        throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: there is nothing to ${what}`);
+      }
+      const worked = run.status === "running" && project.isAlive(run.owner);
+      if (worked) {
+        await project.ledger.setControl(runId, what, project.actor);
+        context.output.line(`${runId} will ${what} at its next request.`);
+      } else {
+        await settleIdle(opened, run, what);
+        context.output.line(`${runId} is ${what === "pause" ? "paused" : "cancelled"}.`);
+      }
+      context.output.document({ run_id: runId, control: what, pending: worked });
+      return EXIT.done;
+    });
+}
+
+async function settleIdle({ project }: OpenProject, run: RunRecord, what: "pause" | "cancel"): Promise<void> {
+  if (what === "cancel") {
+    await project.ledger.cancelOpenChunks(run.id, `cancelled by ${project.actor}`);
+    await project.ledger.closeRun(run.id, run.fence, "cancelled", { ...(run.summary ?? {}) }, project.clock.now());
+  } else if (run.status === "running") {
+    await project.ledger.moveRun(run.id, { type: "pause" }, { actor: project.actor });
+  }
+}
+
+async function requireRun(project: Project, runId: string): Promise<RunRecord> {
+  const run = await project.ledger.run(runId);
+  if (!run) throw new RetrofillError("RUN_UNKNOWN", `no run ${runId}`, { hint: "retrofill runs lists them" });
+  return run;
+}
+
+/** `running` without a living process is what a kill left behind. */
+function statusText(project: Project, run: RunRecord): string {
+  return run.status === "running" && !project.isAlive(run.owner) ? "interrupted (killed)" : run.status;
+}

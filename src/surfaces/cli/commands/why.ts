@@ -1,0 +1,77 @@
+import { placeOf } from "../../../core/coverage/gaps.ts";
+import { nearestNames, RetrofillError } from "../../../core/errors.ts";
+import { slotAt } from "../../../core/time/grid.ts";
+import { formatInstant } from "../../../core/time/instant.ts";
+import { formatInterval, overlaps } from "../../../core/time/interval.ts";
+import { clip } from "../../../core/time/interval-set.ts";
+import { localDate } from "../../../core/time/zone.ts";
+import { scopeOf } from "../../../engine/plan/scope.ts";
+import { select } from "../../../engine/project.ts";
+import { type Context, EXIT, withProject } from "../context.ts";
+import { readTime } from "../request.ts";
+
+/** Follows the reasons for one cell of a plan: `SERIES@TIME`. */
+export function why(planId: string, cell: string) {
+  return (context: Context): Promise<number> =>
+    withProject(context, async ({ project }) => {
+      const plan = await project.ledger.plan(planId);
+      if (!plan)
+        throw new RetrofillError("PLAN_UNKNOWN", `no plan ${planId}`, { hint: "retrofill plan SELECTOR makes one" });
+      const [key = "", time] = cell.split("@");
+      const planned = plan.series.find((one) => one.key === key);
+      if (!planned || time === undefined) {
+        const near = nearestNames(
+          key,
+          plan.series.map((one) => one.key),
+        );
+        throw new RetrofillError(
+          "KEY_UNKNOWN",
+          `${cell}: the plan has no such cell${near.length > 0 ? ` (did you mean ${near.join(", ")}?)` : ""}`,
+          {
+            hint: "a cell is SERIES@TIME, such as AAPL/1d@2026-01-30",
+          },
+        );
+      }
+      const { bound, datasets } = select(project, plan.request.selector);
+      const dataset = datasets[0];
+      if (!dataset) throw new Error("unreachable: the plan selects a dataset");
+      const scoped = await scopeOf(project, bound, dataset, plan.request, {
+        now: plan.businessNow,
+        heedRefusals: true,
+      });
+      const one = scoped.find(({ series }) => series.key === key);
+      if (!one) throw new RetrofillError("KEY_UNKNOWN", `${key} is not declared any more`);
+      const { axis } = one.series;
+      // A bare date means the slot of that local day, not the one that holds UTC midnight.
+      const asked = readTime("CELL", time);
+      const dated = /^\d{4}-\d{2}-\d{2}$/.test(time) && localDate(axis.grid.zone, asked) !== time;
+      const slot = dated ? slotAt(axis.grid, slotAt(axis.grid, asked).end) : slotAt(axis.grid, asked);
+      const sessions = axis.calendar.sessions(slot).filter((s) => overlaps({ start: s.open, end: s.close }, slot));
+      const due = clip(one.standing.due, slot).length > 0;
+      const gap = one.standing.gaps.find((candidate) => overlaps(candidate, slot));
+      const segment = one.segments.find((candidate) => overlaps(candidate, slot));
+      const step = plan.steps.find((candidate) => candidate.kind === "fetch");
+      const chunk = step?.kind === "fetch" ? step.chunks.find((c) => c.key === key && overlaps(c, slot)) : undefined;
+      const chain = [
+        `cell       ${key} ${formatInterval(slot)}, ${axis.density} axis, ${axis.calendar.name} v${axis.calendar.version}`,
+        sessions.length === 0
+          ? "session    none: the calendar is closed, nothing is due"
+          : `session    ${sessions[0]?.date}: ${formatInstant(sessions[0]?.open ?? slot.start)} to ${formatInstant(sessions[0]?.close ?? slot.end)}${sessions[0]?.early ? " (early close)" : ""}`,
+        `due        ${due ? "yes" : `no: outside ${planned.effective === null ? "everything" : formatInterval(planned.effective)}, its lifetime, or not settled at ${formatInstant(plan.businessNow)}`}`,
+        `truth      ${segment ? `${segment.state}, asked ${segment.asked} times${segment.reason === null ? "" : `: ${segment.reason}`}` : "never asked"}`,
+        `gap        ${gap ? `${formatInterval(gap)}, ${gap.slots} slots, ${placeOf(one.standing, one.segments, gap)}: ${gap.reason}` : "no"}`,
+        `request    ${chunk ? bound.source.request(one.series, chunk).target : "none in this plan"}`,
+      ];
+      for (const line of chain) context.output.line(line);
+      context.output.document({
+        plan: plan.id,
+        key,
+        slot,
+        due,
+        truth: segment ?? null,
+        gap: gap ?? null,
+        chunk: chunk ?? null,
+      });
+      return EXIT.done;
+    });
+}

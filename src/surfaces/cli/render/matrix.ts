@@ -1,0 +1,58 @@
+import type { ScopedSeries } from "../../../engine/plan/scope.ts";
+import type { Output } from "../output.ts";
+
+/** How one cell of the completeness matrix stands. */
+export type Mark = "✓" | "○" | "✗" | "⊘" | "·";
+
+/** `✓` complete, `○` complete with slots empty at the source, `✗` gaps, `⊘` refused, `·` nothing due. */
+export function markOf(one: ScopedSeries): Mark {
+  const { standing } = one;
+  if (standing.gaps.length > 0) return "✗";
+  if (standing.refused.length > 0) return "⊘";
+  if (standing.slots.due === 0) return "·";
+  return standing.empty.length > 0 ? "○" : "✓";
+}
+
+const LEGEND: Readonly<Record<Mark, string>> = {
+  "✓": "complete",
+  "○": "complete, some slots empty at source",
+  "✗": "gaps",
+  "⊘": "refused by the source",
+  "·": "nothing due",
+};
+
+/** Prints keys against timeframes with a mark each, and what the marks mean. */
+export function printMatrix(output: Output, scoped: readonly ScopedSeries[], columns: readonly string[]): void {
+  const rows = matrixOf(scoped, columns);
+  const width = Math.max(6, ...rows.map((row) => row.entry.length)) + 2;
+  output.line(`${"KEY".padEnd(width)}${columns.map((name) => name.padStart(5)).join("")}`);
+  output.line("─".repeat(width + columns.length * 5));
+  for (const row of rows) {
+    const cells = row.marks.map((mark) => `    ${paint(output, mark)}`).join("");
+    output.line(`${row.entry.padEnd(width)}${cells}`);
+  }
+  const used = new Set(rows.flatMap((row) => row.marks));
+  const legend = (Object.keys(LEGEND) as Mark[]).filter((mark) => used.has(mark));
+  output.line();
+  output.line(legend.map((mark) => `${paint(output, mark)} ${LEGEND[mark]}`).join("   "));
+}
+
+/** Marks by entry and column; `·` where the entry has no such series. */
+export function matrixOf(
+  scoped: readonly ScopedSeries[],
+  columns: readonly string[],
+): readonly { readonly entry: string; readonly marks: readonly Mark[] }[] {
+  const entries = [...new Set(scoped.map((one) => one.series.entry))];
+  return entries.map((entry) => ({
+    entry,
+    marks: columns.map((column): Mark => {
+      const found = scoped.find((one) => one.series.entry === entry && one.series.axis.grid.grain === column);
+      return found ? markOf(found) : "·";
+    }),
+  }));
+}
+
+function paint(output: Output, mark: Mark): string {
+  const styles = { "✓": "green", "○": "cyan", "✗": "red", "⊘": "yellow", "·": "dim" } as const;
+  return output.paint(styles[mark], mark);
+}

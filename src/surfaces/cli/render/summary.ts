@@ -1,0 +1,33 @@
+import type { RunRecord } from "../../../engine/ledger-port.ts";
+import type { RunSummary } from "../../../engine/run/summary.ts";
+import { bytes, count, duration, type Output } from "../output.ts";
+
+/** Prints what a finished run did and left. */
+export function printSummary(output: Output, run: RunRecord, summary: RunSummary, reducedTo: number | null): void {
+  const color = { succeeded: "green", partial: "yellow", failed: "red", cancelled: "yellow" } as const;
+  const style = color[run.status as keyof typeof color] ?? "bold";
+  const reduced = reducedTo === null ? "" : ` (reduced scope: the first ${reducedTo})`;
+  output.line(`${output.paint(style, run.status)}${reduced}  ${run.id}  in ${duration(summary.duration_ms)}`);
+  const { calls, rows, cells, gaps } = summary;
+  output.line(
+    `  calls  ${count(calls.made)} made = ${calls.planned} planned + ${calls.retried} retried + ${calls.repaired} repaired` +
+      `${calls.paged > 0 ? ` + ${calls.paged} pages` : ""}; ${calls.deferred} deferred`,
+  );
+  output.line(
+    `  rows   ${count(rows.received)} received = ${count(rows.inserted)} inserted + ${count(rows.updated)} updated + ` +
+      `${count(rows.unchanged)} unchanged + ${count(rows.duplicate)} duplicate + ${count(rows.quarantined)} quarantined; ` +
+      `${count(rows.retracted)} retracted`,
+  );
+  const reasons = Object.entries(summary.quarantined_by).map(([reason, n]) => `${reason} ${count(n)}`);
+  if (reasons.length > 0) output.line(`         quarantined: ${reasons.join(", ")}`);
+  output.line(
+    `  cells  ${count(cells.due)} due, ${count(cells.covered_before)} covered before, ${count(cells.covered_after)} after, ` +
+      `${count(cells.verified_empty)} empty at source, ${count(cells.failed)} failed, ${count(cells.refused)} refused`,
+  );
+  output.line(`  gaps   ${count(gaps.before)} cells before, ${count(gaps.after)} after`);
+  output.line(`  bronze ${bytes(summary.bytes)} received`);
+  for (const error of summary.errors.slice(0, 10))
+    output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+  if (summary.errors.length > 10)
+    output.line(`  … and ${summary.errors.length - 10} more: retrofill runs show ${run.id}`);
+}

@@ -1,0 +1,117 @@
+import { RetrofillError } from "../../core/errors.ts";
+import type { Request, RunMode } from "../../core/plan/plan.ts";
+import { DAY, type Instant, instant, plus } from "../../core/time/instant.ts";
+import { parseDate } from "../../core/time/zone.ts";
+import { type Project, select } from "../../engine/project.ts";
+
+/** Flags that say what a plan is about, as commander hands them over. */
+export interface RequestFlags {
+  readonly symbols?: string;
+  readonly keys?: string;
+  readonly timeframes?: string;
+  readonly timeframe?: string;
+  readonly days?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly start?: string;
+  readonly end?: string;
+  readonly limit?: string;
+  readonly mode?: string;
+  readonly overrideState?: boolean | string;
+  readonly reason?: string;
+  readonly maxConcurrent?: string;
+}
+
+/** The request that the flags mean. @throws RetrofillError USAGE */
+export function readRequest(project: Project, selector: string, flags: RequestFlags, now: Instant): Request {
+  const { bound, job } = select(project, selector);
+  const narrow: Record<string, readonly string[]> = {};
+  const timeframes = listOf(flags.timeframes ?? flags.timeframe);
+  if (timeframes !== null) narrow[bound.pipeline.narrowing.flag] = timeframes;
+  return {
+    selector,
+    job: job?.name ?? null,
+    entries: listOf(flags.symbols ?? flags.keys)?.map((name) => name.toUpperCase()) ?? null,
+    narrow,
+    ...readRange(flags, now, job?.days ?? null),
+    limit: flags.limit === undefined ? null : positive("--limit", flags.limit),
+    maxConcurrent:
+      flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
+  };
+}
+
+/** The mode that `--mode` names, or null. @throws RetrofillError USAGE */
+export function readMode(flags: RequestFlags): RunMode | null {
+  if (flags.mode === undefined) return null;
+  if (flags.mode === "incremental" || flags.mode === "backfill") return flags.mode;
+  throw new RetrofillError("USAGE", `--mode ${flags.mode}: expected incremental or backfill`);
+}
+
+/** Whether `--override-state` was given as true. */
+export function readOverride(flags: RequestFlags): boolean {
+  return flags.overrideState === true || flags.overrideState === "true";
+}
+
+function readRange(
+  flags: RequestFlags,
+  now: Instant,
+  jobDays: number | null,
+): { readonly from: Instant | null; readonly to: Instant | null } {
+  const given = [flags.days, flags.from, flags.start].filter((flag) => flag !== undefined);
+  if (given.length > 1) throw new RetrofillError("USAGE", "give one of --days, --from and --start");
+  const to = flags.to !== undefined ? readTime("--to", flags.to) : flags.end !== undefined ? readEnd(flags.end) : null;
+  const start = flags.from ?? flags.start;
+  const days = flags.days === undefined ? (start === undefined ? jobDays : null) : positive("--days", flags.days);
+  const from =
+    start === undefined
+      ? days === null
+        ? null
+        : daysBefore(now, days)
+      : readTime(flags.from ? "--from" : "--start", start);
+  if (from !== null && to !== null && from >= to) {
+    throw new RetrofillError("USAGE", `the range is empty: it ends at ${flags.to ?? flags.end}, before it starts`);
+  }
+  return { from, to };
+}
+
+/** 00:00 UTC, `days` days before `now`. */
+function daysBefore(now: Instant, days: number): Instant {
+  return instant(Math.floor(now / DAY) * DAY - days * DAY);
+}
+
+/** The end as people mean it: a date belongs to the range, a time is where it stops. */
+function readEnd(text: string): Instant {
+  const at = readTime("--end", text);
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) ? plus(at, DAY) : at;
+}
+
+/** A date or time; without a zone it is UTC. @throws RetrofillError USAGE */
+export function readTime(flag: string, text: string): Instant {
+  try {
+    if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return instant(parseDate(text));
+    const iso = text.replace(" ", "T");
+    const ms = Date.parse(/[zZ]$|[+-]\d{2}:?\d{2}$/.test(iso) ? iso : `${iso}Z`);
+    return instant(ms);
+  } catch {
+    throw new RetrofillError("USAGE", `${flag} ${text}: not a date or time`, {
+      hint: 'use 2026-01-30, "2026-01-30 14:30" or 2026-01-30T14:30:00Z; without a zone it is UTC',
+    });
+  }
+}
+
+function listOf(text: string | undefined): readonly string[] | null {
+  if (text === undefined) return null;
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean);
+  if (items.length === 0) throw new RetrofillError("USAGE", `an empty list: "${text}"`);
+  return [...new Set(items)];
+}
+
+function positive(flag: string, text: string): number {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1)
+    throw new RetrofillError("USAGE", `${flag} ${text}: expected a whole number from 1`);
+  return n;
+}

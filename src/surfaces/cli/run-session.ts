@@ -1,0 +1,288 @@
+import type { Plan, Request } from "../../core/plan/plan.ts";
+import { formatInstant, instant } from "../../core/time/instant.ts";
+import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
+import { select } from "../../engine/project.ts";
+import { resultsOf, type SeriesOutcome } from "../../engine/results.ts";
+import type { Execution } from "../../engine/run/execute.ts";
+import type { RunObserver, RunProgress } from "../../engine/run/observer.ts";
+import type { Context } from "./context.ts";
+import { EXIT } from "./context.ts";
+import type { OpenProject } from "./host.ts";
+import { MasterPrinter } from "./render/master.ts";
+import { printMatrix } from "./render/matrix.ts";
+import { progressObserver } from "./render/progress.ts";
+import { printSummary } from "./render/summary.ts";
+
+/**
+ * Everything around one execution that people see or keep: progress, the run's log and results, matrix and summary.
+ * `run`, `apply`, `resume` and `retry` differ only in how the execution starts.
+ */
+export class RunSession {
+  readonly #context: Context;
+  readonly #opened: OpenProject;
+  readonly #resultsFile: string | null;
+  readonly #shown: RunObserver;
+  #master: MasterPrinter | null = null;
+  #runId: string | null = null;
+  #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
+  readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
+  readonly #startedAt: number;
+
+  constructor(context: Context, opened: OpenProject, resultsFile: string | null) {
+    this.#context = context;
+    this.#opened = opened;
+    this.#resultsFile = resultsFile;
+    this.#shown = progressObserver(context.output, () => opened.project.clock.now());
+    this.#startedAt = opened.project.clock.now();
+  }
+
+  /** Shows the plan's banner where the job keeps a script's form; returns whether it does. */
+  begin(plan: Plan): boolean {
+    const { job } = select(this.#opened.project, plan.request.selector);
+    if (job?.print !== "master") return false;
+    this.#master = new MasterPrinter(this.#context.output);
+    this.#master.start(plan);
+    return true;
+  }
+
+  readonly observe: RunObserver = (progress) => {
+    this.#log(progress);
+    if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
+    if (progress.type === "repaired") this.#retries.push(progress);
+    this.#master?.observe(progress);
+    if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+  };
+
+  /** Prints the end, writes the results, and returns the exit code. */
+  async finish(plan: Plan, execution: Execution | null): Promise<number> {
+    const { output } = this.#context;
+    output.status("");
+    const scoped = await this.#scope(plan.request, plan, execution);
+    const exit = this.#exitCode(execution);
+    await this.#writeResults(plan, execution, scoped);
+    if (execution?.run && execution.summary === null) {
+      this.#resumable(execution);
+      return exit;
+    }
+    if (this.#master) {
+      this.#master.finish(scoped, execution?.summary ?? null, this.#opened.project.clock.now() - this.#startedAt);
+    } else if (execution !== null) {
+      output.line();
+      printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
+      output.line();
+    }
+    if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    else if (this.#master && plan.request.limit !== null)
+      output.line(`Reduced scope: only the first ${plan.request.limit} (--limit)`);
+    output.document(this.#document(plan, execution, scoped));
+    return exit;
+  }
+
+  /** Records that a run ended with an error before it could close. */
+  async failed(error: unknown): Promise<void> {
+    if (this.#runId === null) return;
+    const { files, ledger } = this.#opened.project;
+    files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
+    const run = await ledger.run(this.#runId);
+    if (run) await files.writeResults(run.id, resultsOf(run, null, []));
+  }
+
+  #exitCode(execution: Execution | null): number {
+    if (execution === null) return EXIT.done;
+    switch (execution.run.status) {
+      case "succeeded":
+        return EXIT.done;
+      case "partial":
+        return EXIT.incomplete;
+      case "failed":
+        return EXIT.failed;
+      case "interrupted":
+        return EXIT.interrupted;
+      case "paused":
+      case "cancelled":
+      case "running":
+        return EXIT.incomplete;
+      default:
+        return execution.run.status satisfies never;
+    }
+  }
+
+  #resumable(execution: Execution): void {
+    const { output } = this.#context;
+    const word = execution.run.status === "paused" ? "Paused" : "Interrupted";
+    output.line(`${word}: everything answered so far is kept. Go on with:`);
+    output.line(`  retrofill resume ${execution.run.id}`);
+    output.document({ run_id: execution.run.id, plan_id: execution.run.planId, status: execution.run.status });
+  }
+
+  #scope(request: Request, plan: Plan, execution: Execution | null): Promise<readonly ScopedSeries[]> {
+    const { project } = this.#opened;
+    const { bound, datasets } = select(project, request.selector);
+    const dataset = datasets[0];
+    if (!dataset) return Promise.resolve([]);
+    const heedRefusals = execution === null || plan.series.some((one) => one.leftOut !== "");
+    return scopeOf(project, bound, dataset, request, { now: plan.businessNow, heedRefusals });
+  }
+
+  #document(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): object {
+    const sum = (of: (one: ScopedSeries) => number): number => scoped.reduce((total, one) => total + of(one), 0);
+    const nothing = {
+      calls: { planned: 0, made: 0, retried: 0, repaired: 0, paged: 0, deferred: 0 },
+      cells: {
+        due: sum((one) => one.standing.slots.due),
+        covered_before: sum((one) => one.standing.slots.covered),
+        covered_after: sum((one) => one.standing.slots.covered),
+        verified_empty: sum((one) => one.standing.slots.empty),
+        failed: 0,
+        refused: sum((one) => one.standing.slots.refused),
+      },
+      rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
+      gaps: { before: 0, after: 0 },
+      errors: [],
+      duration_ms: this.#opened.project.clock.now() - this.#startedAt,
+    };
+    return {
+      run_id: execution?.run.id ?? null,
+      plan_id: plan.id,
+      status: execution?.run.status ?? "succeeded",
+      mode: plan.mode,
+      kind: plan.kind,
+      override_state: plan.overrideState,
+      reduced: plan.request.limit,
+      business_now: formatInstant(plan.businessNow),
+      ...(execution?.summary ?? nothing),
+    };
+  }
+
+  async #writeResults(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): Promise<void> {
+    const { files } = this.#opened.project;
+    if (execution === null && this.#resultsFile === null) return;
+    const run = execution?.run ?? null;
+    const outcomes = scoped.map(
+      ({ series, standing }): SeriesOutcome => ({
+        series,
+        detected: this.#detected.get(series.key) ?? standing.gaps,
+        open: standing.gaps,
+        retries: this.#retries
+          .filter((one) => one.key === series.key)
+          .map((one) => ({
+            start: one.window.start,
+            end: one.window.end,
+            round: one.round,
+            filled: one.filled,
+            rows: one.rows,
+          })),
+      }),
+    );
+    const results = resultsOf(
+      { id: run?.id ?? "", openedAt: run?.openedAt ?? plan.createdAt, closedAt: run?.closedAt ?? null },
+      execution?.summary ?? null,
+      outcomes,
+    );
+    if (run) {
+      await files.writeResults(run.id, results);
+      this.#logEnd(run.status, execution);
+    }
+    if (this.#resultsFile === null) return;
+    try {
+      await files.writeTo(this.#resultsFile, results);
+    } catch (error) {
+      this.#context.output.note(
+        `warning: results were not written to ${this.#resultsFile}: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  #log(progress: RunProgress): void {
+    const { files } = this.#opened.project;
+    if (progress.type === "opened") this.#runId = progress.run.id;
+    if (this.#runId === null) return;
+    const line = logLine(progress);
+    if (line) files.log(this.#runId, { at: this.#now(), run: this.#runId, ...line });
+  }
+
+  #logEnd(status: string, execution: Execution | null): void {
+    if (!execution) return;
+    const event =
+      { succeeded: "SUCCESS", partial: "PARTIAL" }[status] ?? (execution.summary === null ? "STOPPED" : "FAILURE");
+    const { summary } = execution;
+    this.#opened.project.files.log(execution.run.id, {
+      at: this.#now(),
+      run: execution.run.id,
+      event,
+      status,
+      ...(summary === null
+        ? {}
+        : {
+            rows: summary.rows,
+            calls: summary.calls,
+            bytes: summary.bytes,
+            duration_ms: summary.duration_ms,
+            errors: summary.errors.map((one) => `${one.key}: ${one.reason}`),
+          }),
+    });
+  }
+
+  #now(): string {
+    return formatInstant(this.#opened.project.clock.now());
+  }
+}
+
+/** Timeframes, or whatever narrows the series, in the order of the matrix. */
+export function columnsOf(opened: OpenProject, request: Pick<Request, "selector" | "narrow">): readonly string[] {
+  const { bound } = select(opened.project, request.selector);
+  const { flag, values } = bound.pipeline.narrowing;
+  const wanted = request.narrow[flag];
+  return wanted === undefined ? values : values.filter((value) => wanted.includes(value));
+}
+
+function logLine(progress: RunProgress): Readonly<Record<string, unknown>> | null {
+  switch (progress.type) {
+    case "opened": {
+      const { plan, run } = progress;
+      return {
+        event: progress.resumed ? "RESUME" : "START",
+        plan: plan.id,
+        actor: run.actor,
+        datasets: [...new Set(plan.steps.map((step) => step.dataset))],
+        range: rangeOf(plan),
+        calls: plan.cost.calls,
+        rows: plan.cost.rows,
+      };
+    }
+    case "stage":
+      return { event: "PROGRESS", stage: progress.stage, round: progress.round, chunks: progress.chunks };
+    case "chunk-settled":
+      return {
+        event: "PROGRESS",
+        key: progress.key,
+        start: formatInstant(progress.window.start),
+        end: formatInstant(progress.window.end),
+        result: progress.event,
+        ...(progress.reason === null ? {} : { reason: progress.reason }),
+      };
+    case "published":
+      return { event: "PROGRESS", published: progress.receipt.chunkId, rows: progress.receipt.counts };
+    case "repaired":
+      return { event: "PROGRESS", repaired: progress.key, filled: progress.filled, rows: progress.rows };
+    case "notice":
+      return { event: "NOTICE", text: progress.text };
+    case "gaps":
+      return { event: "PROGRESS", gaps: progress.series.reduce((sum, one) => sum + one.gaps.length, 0) };
+    case "call":
+    case "chunk-started":
+    case "waiting":
+    case "closed":
+      return null;
+    default:
+      return progress satisfies never;
+  }
+}
+
+function rangeOf(plan: Plan): readonly string[] {
+  const scopes = plan.series.flatMap((one) => (one.effective === null ? [] : [one.effective]));
+  if (scopes.length === 0) return [];
+  const start = Math.min(...scopes.map((one) => one.start));
+  const end = Math.max(...scopes.map((one) => one.end));
+  return [formatInstant(instant(start)), formatInstant(instant(end))];
+}
