@@ -12,7 +12,7 @@ import { normalize } from "../../core/time/interval-set.ts";
 import type { Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
 import { publishIn } from "./publish.ts";
-import { fillTable, rowsOf } from "./rows.ts";
+import { rowsOf } from "./rows.ts";
 import { tableName, text } from "./tables.ts";
 
 /** A reader tells who holds the file after this long. */
@@ -122,16 +122,13 @@ export function duckdbStore(options: {
     storedSlots(dataset, series) {
       return withReader(new Map(), async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return new Map();
-        await fillTable(
-          connection,
-          "series_t",
-          `series_no integer, step_ms bigint, ${dataset.key.map((k) => `${k} varchar`).join(", ")}`,
-          series.map((one, i) => [
-            i,
-            Math.ceil(nominalMs(one.axis.grid.grain)),
-            ...dataset.key.map((k) => one.parts[k] ?? ""),
-          ]),
-        );
+        if (series.length === 0) return new Map();
+        // A read-only connection cannot append, not even to a temporary table.
+        const listed = series.map((one, i) => {
+          const parts = dataset.key.map((k) => text(one.parts[k] ?? ""));
+          return `(${i}, ${Math.ceil(nominalMs(one.axis.grid.grain))}, ${parts.join(", ")})`;
+        });
+        const seriesTable = `(values ${listed.join(", ")}) s(series_no, step_ms, ${dataset.key.join(", ")})`;
         // Neighbouring rows become one island: a row starts a new one when it is more than a slot after the last.
         const islands = await rowsOf(
           connection,
@@ -140,7 +137,7 @@ export function duckdbStore(options: {
                select s.series_no, epoch_ms(c.${dataset.time}) as ms,
                  case when epoch_ms(c.${dataset.time}) - lag(epoch_ms(c.${dataset.time}))
                    over (partition by s.series_no order by c.${dataset.time}) <= s.step_ms then 0 else 1 end as fresh
-               from ${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")}))
+               from ${tableName(dataset)} c join ${seriesTable} on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")}))
            group by series_no, island order by series_no, low`,
         );
         const bySeries = new Map<number, Interval[]>();

@@ -31,12 +31,22 @@ export async function findHoles(
   await connection.run(`create or replace temp table step_t as
     select series_no, slot_ms, ord - lag(ord) over w - 1 as quiet, lag(slot_ms) over w as previous_ms
     from present_t window w as (partition by series_no order by ord)`);
+  // The usual silence is taken from stretches within a session only, and as the lower quantile: otherwise one hole
+  // among fewer than 1,000 bars would be its own yardstick.
+  const sessionSlots = groups.map((group) => `when ${group.no} then ${group.sessionSlots}`).join(" ");
+  await connection.run(`create or replace temp table usual_t as
+    select series_no, min(quiet) filter (where upto > floor(${suspects.quantile} * (total - 1))) as usual
+    from (select series_no, quiet, sum(n) over (partition by series_no order by quiet) as upto,
+            sum(n) over (partition by series_no) as total
+          from (select t.series_no, t.quiet, count(*) as n from step_t t join series_t s on s.series_no = t.series_no
+                where t.quiet < case s.axis_no ${sessionSlots} end group by t.series_no, t.quiet))
+    group by series_no`);
   const statistics = await rowsOf(
     connection,
     `select s.series_no, min(p.slot_ms) as first_ms, max(p.slot_ms) as last_ms,
-       count(distinct p.slot_ms // 86400000) as sessions,
-       (select quantile_disc(q.quiet, ${suspects.quantile}) from step_t q where q.series_no = s.series_no) as usual
+       count(distinct p.slot_ms // 86400000) as sessions, any_value(u.usual) as usual
      from series_t s left join present_t p on p.series_no = s.series_no
+     left join usual_t u on u.series_no = s.series_no
      group by s.series_no order by s.series_no`,
   );
   const limits = statistics.map((row) => {

@@ -1,0 +1,179 @@
+import { dueSet, effectiveScope } from "../dataset/axis.ts";
+import type { Series } from "../dataset/series.ts";
+import { countSlots, countSlotsOf } from "../time/grid.ts";
+import { DAY, type Instant } from "../time/instant.ts";
+import type { Interval } from "../time/interval.ts";
+import { clip, type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
+import { cut, type Segment, type Segments, setOf } from "./segment.ts";
+
+/** Why a due stretch is not there. */
+export type GapCause = "never-asked" | "asked-once" | "blocked" | "disputed" | "failed" | "refused";
+
+export interface Gap extends Interval {
+  readonly cause: GapCause;
+  /** Due slots in it. */
+  readonly slots: number;
+  readonly reason: string;
+  readonly chunk: string | null;
+}
+
+/** A refusal older than this is asked again. */
+const REFUSAL_HOLDS_MS = DAY;
+
+/** The truth of one series over one scope at one business now. */
+export interface Standing {
+  readonly series: Series;
+  /** The slots that could be due inside what was asked for, or null when none. */
+  readonly scope: Interval | null;
+  readonly due: IntervalSet;
+  /**
+   * Due and not covered, empty or refused a short while ago; oldest first. Neighbours of one cause with nothing due
+   * between them are one gap, which then also spans the closed time between.
+   */
+  readonly gaps: readonly Gap[];
+  /** Inside the scope and refused less than a day ago: outside the effective scope, printed, not a gap. */
+  readonly refused: readonly Segment[];
+  /** Due, asked at least twice, and empty. */
+  readonly empty: readonly Segment[];
+  /** Due slots by state. */
+  readonly slots: {
+    readonly due: number;
+    readonly covered: number;
+    readonly empty: number;
+    readonly failed: number;
+    readonly refused: number;
+    readonly gap: number;
+  };
+}
+
+/**
+ * What a series owes inside `span` at `now`, and what of it is there.
+ * `refusedAt` tells when a refusal was received (real time), or null when it is not known.
+ * `heedRefusals` false counts a fresh refusal as a gap (a run's own refusals, inside its printed scope).
+ */
+export function standingOf(
+  series: Series,
+  segments: Segments,
+  options: {
+    readonly span: Interval;
+    readonly now: Instant;
+    readonly realNow: Instant;
+    readonly refusedAt: (segment: Segment) => Instant | null;
+    readonly heedRefusals: boolean;
+  },
+): Standing {
+  const { axis } = series;
+  const scope = effectiveScope(axis, options.span, options.now);
+  const fullDue = scope === null ? [] : dueSet(axis, options.span, options.now);
+  const fresh = options.heedRefusals
+    ? segments.filter((segment) => {
+        if (segment.state !== "refused") return false;
+        const at = options.refusedAt(segment);
+        return at !== null && options.realNow - at < REFUSAL_HOLDS_MS;
+      })
+    : [];
+  const refused = cut(fresh, fullDue);
+  const due = subtract(fullDue, normalize(refused));
+  const there = setOf(segments, "covered", "empty");
+  const open = subtract(due, there);
+  const unsatisfied = segments.filter((segment) => segment.state !== "covered" && segment.state !== "empty");
+  const gaps = mergeNeighbours(openGaps(series, open, unsatisfied), due);
+  const count = (set: IntervalSet): number => countSlotsOf(axis.grid, set);
+  const coveredSlots = count(intersect(due, setOf(segments, "covered")));
+  const empty = cut(
+    segments.filter((segment) => segment.state === "empty"),
+    due,
+  );
+  return {
+    series,
+    scope,
+    due,
+    gaps,
+    refused,
+    empty,
+    slots: {
+      due: count(due),
+      covered: coveredSlots,
+      empty: count(normalize(empty)),
+      failed: count(intersect(due, setOf(segments, "failed"))),
+      refused: count(intersect(fullDue, setOf(segments, "refused"))),
+      gap: gaps.reduce((sum, gap) => sum + gap.slots, 0),
+    },
+  };
+}
+
+/** The gaps of a standing as a set. */
+export function gapSet(standing: Standing): IntervalSet {
+  return normalize(standing.gaps);
+}
+
+function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segment[]): readonly Gap[] {
+  const { grid } = series.axis;
+  const known = cut(unsatisfied, open).map(
+    (segment): Gap => ({
+      start: segment.start,
+      end: segment.end,
+      cause: causeOf(segment),
+      slots: countSlots(grid, segment),
+      reason: segment.reason ?? "",
+      chunk: segment.chunk,
+    }),
+  );
+  const never = subtract(open, normalize(known)).map(
+    (span): Gap => ({
+      ...span,
+      cause: "never-asked",
+      slots: countSlots(grid, span),
+      reason: "never asked",
+      chunk: null,
+    }),
+  );
+  return [...known, ...never].sort((a, b) => a.start - b.start);
+}
+
+/** One gap a cause where nothing due lies between: a night does not cut a missing week into five gaps. */
+function mergeNeighbours(gaps: readonly Gap[], due: IntervalSet): readonly Gap[] {
+  const merged: Gap[] = [];
+  for (const gap of gaps) {
+    const last = merged[merged.length - 1];
+    const alike = last !== undefined && last.cause === gap.cause && last.reason === gap.reason;
+    if (alike && (last.end >= gap.start || clip(due, { start: last.end, end: gap.start }).length === 0)) {
+      merged[merged.length - 1] = { ...last, end: gap.end, slots: last.slots + gap.slots };
+    } else merged.push(gap);
+  }
+  return merged;
+}
+
+function causeOf(segment: Segment): GapCause {
+  switch (segment.state) {
+    case "hole":
+      return "asked-once";
+    case "blocked":
+      return "blocked";
+    case "disputed":
+      return "disputed";
+    case "failed":
+      return "failed";
+    case "refused":
+      return "refused";
+    case "covered":
+    case "empty":
+      throw new Error(`unreachable: ${segment.state} is not a gap`);
+    default:
+      return segment.state satisfies never;
+  }
+}
+
+/** How one gap lies in what is due: before everything there, after it, all of it, or between. */
+export type GapPlace = "whole" | "leading" | "trailing" | "inner";
+
+/** Where `gap` lies relative to what the series already has. */
+export function placeOf(standing: Standing, segments: Segments, gap: Interval): GapPlace {
+  const there = standing.scope === null ? [] : clip(setOf(segments, "covered", "empty"), standing.scope);
+  const first = there[0];
+  const last = there[there.length - 1];
+  if (!first || !last) return "whole";
+  if (gap.end <= first.start) return "leading";
+  if (gap.start >= last.end) return "trailing";
+  return "inner";
+}
