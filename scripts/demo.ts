@@ -21,11 +21,13 @@ if (data !== undefined && !existsSync(data)) {
 if (!existsSync(join(dir, "retrofill.config.ts"))) {
   await rm(dir, { recursive: true, force: true });
   const sandbox = join(dir, "sandbox");
-  const served = data === undefined ? await writeBundledData(sandbox) : await writeRealDemoData(join(data, "ohlcv"), sandbox);
+  const served = data === undefined ? await writeBundledData(sandbox) : await writeRealDemoData(data, sandbox);
   await initSandbox(dir, served, { faults: "demo", seed: data === undefined ? SEEDS.bundled : SEEDS.real });
   console.log(data === undefined ? "Demonstration on bundled data." : "Demonstration on real bars.");
   console.log(served.note);
-  console.log(`The sandbox answers as the provider would, with faults on purpose; business now is pinned to ${formatInstant(instant(served.nowMs))}.\n`);
+  console.log(
+    `The sandbox answers as the provider would, with faults on purpose; business now is pinned to ${formatInstant(instant(served.nowMs))}.\n`,
+  );
 }
 
 const retrofill = (...args: string[]): number => {

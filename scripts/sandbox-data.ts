@@ -83,9 +83,9 @@ export async function writeRealDemoData(fromDir: string, toDir: string): Promise
   const yahoo = (await SET_READERS["yahoo-2026"](join(fromDir, "ohlcv", "yahoo-2026")))
     .filter(({ symbol, timeframe }) => DEMO_YAHOO[symbol]?.includes(timeframe))
     .map((series): SourceSeries => {
-      // Two sessions of minutes would make poor hours: the 60 of the 5 minute file make them.
-      const builds: readonly Timeframe[] = ["15m", "30m", "1h", "4h"];
-      return { ...series, to: DEMO_NOW, ...(series.timeframe === "5m" ? { builds } : {}) };
+      // Nothing is built from these: a few sessions of minutes make poor hours, and their holes would show in each.
+      const isIntraday = series.timeframe === "1m" || series.timeframe === "5m";
+      return { ...series, to: DEMO_NOW, ...(isIntraday ? { builds: [] } : {}) };
     });
   const coin = {
     ...(bitfinex("BTCUSD", ["BTCUSD_2015.csv.gz"]) satisfies SourceSeries),
@@ -93,8 +93,8 @@ export async function writeRealDemoData(fromDir: string, toDir: string): Promise
     to: Date.UTC(2015, 2, 1),
   };
   const lean: readonly SourceSeries[] = [
-    { ...leanEquity("ibm", "1h"), from: Date.UTC(2020, 0, 1) },
-    { ...leanEquity("ibm", "1d"), from: Date.UTC(2016, 0, 1) },
+    { ...leanEquity("ibm", "1h"), from: Date.UTC(2014, 0, 1) },
+    { ...leanEquity("ibm", "1d"), from: Date.UTC(2014, 0, 1) },
   ];
   const series = await withDuckDb(async (connection) => {
     const parts = [
@@ -106,7 +106,7 @@ export async function writeRealDemoData(fromDir: string, toDir: string): Promise
     return parts.flatMap((part) => part.series);
   });
   const note =
-    "All bars are real: yahoo-2026 (AAPL, TSLA, SPY, QQQ), lean-us-hour and lean-us-daily (IBM.LEAN, raw, to " +
+    "All bars are real: yahoo-2026 (AAPL, TSLA, SPY), lean-us-hour and lean-us-daily (IBM.LEAN, raw, to " +
     "2021-03-31) and bitfinex-1m (X:BTCUSD, January and February 2015). Bars after the demonstration's present are cut.";
   await writeManifest(toDir, { note, series });
   return { nowMs: DEMO_NOW, symbols: servedSymbols(series), note };
@@ -115,9 +115,8 @@ export async function writeRealDemoData(fromDir: string, toDir: string): Promise
 const DEMO_YAHOO: Readonly<Record<string, readonly Timeframe[]>> = {
   AAPL: ["1m", "5m", "1d"],
   TSLA: ["1m", "5m", "1d"],
-  // Their minutes start after the demonstration's present.
+  // Its minutes start after the demonstration's present.
   SPY: ["5m", "1d"],
-  QQQ: ["5m", "1d"],
 };
 
 const DEMO_ENDS: Readonly<Record<string, string>> = { "IBM.LEAN": "2021-04-01", "X:BTCUSD": "2015-03-01" };

@@ -1,8 +1,11 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBType, DuckDBValue, DuckDBValueConverter, Json } from "@duckdb/node-api";
 
 type Cell = string | number | boolean | null;
 
-/** Replaces the temporary table `name` by `rows`, in chunks of columns: small context tables only. */
+/** A row of a small result, by column name. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Replaces the temporary table `name` by `rows`: small context tables only, never data. */
 export async function fillTable(
   connection: DuckDBConnection,
   name: string,
@@ -11,7 +14,7 @@ export async function fillTable(
 ): Promise<void> {
   await connection.run(`create or replace temp table ${name} (${columns})`);
   if (rows.length === 0) return;
-  const types = columns.split(",").map((column) => column.trim().split(/\s+/)[1] ?? "varchar");
+  const types = columns.split(",").map((column) => column.trim().split(/\s+/).at(-1));
   const appender = await connection.createAppender(name);
   for (const row of rows) {
     for (const [i, value] of row.entries()) {
@@ -26,11 +29,22 @@ export async function fillTable(
   appender.closeSync();
 }
 
-/** The rows of a small result, by column name; integers beyond 2^53 and decimals as text. */
-export async function rowsOf(
-  connection: DuckDBConnection,
-  sql: string,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+/** The rows of a small result; integers as numbers, those beyond 2^53 and decimals as text. */
+export async function rowsOf(connection: DuckDBConnection, sql: string): Promise<readonly Row[]> {
   const reader = await connection.runAndReadAll(sql);
-  return reader.getRowObjectsJson();
+  return reader.convertRowObjects(await jsonValues()) as readonly Row[];
+}
+
+/** Whether `sql` has any row. */
+export async function hasRows(connection: DuckDBConnection, sql: string): Promise<boolean> {
+  return (await connection.runAndReadAll(`select 1 from (${sql}) limit 1`)).currentRowCount > 0;
+}
+
+/** DuckDB's values as JSON would show them; every integer would be text there, here only those beyond 2^53 are. */
+export async function jsonValues(): Promise<DuckDBValueConverter<Json>> {
+  const { JsonDuckDBValueConverter } = await import("@duckdb/node-api");
+  return (value: DuckDBValue, type: DuckDBType, converter: DuckDBValueConverter<Json>): Json | null =>
+    typeof value === "bigint" && Number.isSafeInteger(Number(value))
+      ? Number(value)
+      : JsonDuckDBValueConverter(value, type, converter);
 }

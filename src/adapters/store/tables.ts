@@ -1,24 +1,61 @@
 import { type Dataset, tableOf } from "../../core/dataset/dataset.ts";
 
+/** Every row names the bronze object it came from, by its place in ingest order. */
+export const OBJECT_COLUMN = "object_no";
+
+type Versioned = Pick<Dataset, "name" | "version">;
+
 /** The physical table of a dataset version: `v1.market_data`. */
-export function tableName(dataset: Pick<Dataset, "name" | "version">): string {
+export function tableName(dataset: Versioned): string {
   return `v${dataset.version}.${tableOf(dataset.name)}`;
+}
+
+/** The view over a dataset's before-images. */
+export function historyView(dataset: Versioned): string {
+  return `main.${tableOf(dataset.name)}__history`;
 }
 
 /** Creates what a dataset needs in the data file; running it again does no harm. */
 export function tableStatements(dataset: Dataset): readonly string[] {
   const columns = dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
+  const table = tableName(dataset);
   return [
     `create schema if not exists v${dataset.version}`,
-    `create table if not exists ${tableName(dataset)} (${columns})`,
+    `create table if not exists ${table} (${columns})`,
     `create table if not exists receipt (chunk varchar, fence bigint, body json)`,
+    // What was answered by which object: a later answer wins, whichever is published first.
+    `create table if not exists answer (dataset varchar, version integer, series varchar, object_no bigint,
+       start_ms bigint, end_ms bigint, complete boolean)`,
     `create table if not exists quarantine (dataset varchar, version integer, series varchar, object_no bigint,
        row_no bigint, slot timestamp, reason varchar, record json)`,
-    `create or replace view main.${tableOf(dataset.name)} as select * from ${tableName(dataset)}`,
+    `create or replace view main.${tableOf(dataset.name)} as select * from ${table}`,
+    `create view if not exists ${historyView(dataset)} as
+       select null::varchar as change, null::varchar as replaced_by, * from ${table} where false`,
   ];
+}
+
+/** The columns that a record fills: all but the key, the time and the object. */
+export function payloadColumns(dataset: Dataset): readonly string[] {
+  const own = new Set([...dataset.key, dataset.time, OBJECT_COLUMN]);
+  return dataset.columns.map((column) => column.name).filter((name) => !own.has(name));
+}
+
+/**
+ * The stored rows of the series in `series_t`, as a subquery: `series_no`, `slot_ms`, `row_id` and the columns named.
+ * `row_id` holds within a transaction only.
+ */
+export function storedRows(dataset: Dataset, columns: readonly string[] = []): string {
+  const more = columns.map((name) => `, c.${name}`).join("");
+  return `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, c.rowid as row_id${more}
+    from ${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")})`;
 }
 
 /** A SQL text literal. */
 export function text(value: string): string {
   return `'${value.replaceAll("'", "''")}'`;
+}
+
+/** A path as DuckDB's file functions take it: characters that would be a pattern stand for themselves. */
+export function literalPath(path: string): string {
+  return text(path.replaceAll(/[*?[]/g, "[$&]"));
 }

@@ -3,8 +3,8 @@ import type { Series } from "../dataset/series.ts";
 import { countSlots, countSlotsOf } from "../time/grid.ts";
 import { DAY, type Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { clip, type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
-import { cut, type Segment, type Segments, setOf } from "./segment.ts";
+import { clip, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
+import { cut, type Segment, type Segments, setOf, spansOf } from "./segment.ts";
 
 /** Why a due stretch is not there. */
 export type GapCause = "never-asked" | "asked-once" | "blocked" | "disputed" | "failed" | "refused";
@@ -73,11 +73,11 @@ export function standingOf(
       })
     : [];
   const refused = cut(fresh, fullDue);
-  const due = subtract(fullDue, normalize(refused));
+  const due = subtract(fullDue, spansOf(refused));
   const there = setOf(segments, "covered", "empty");
   const open = subtract(due, there);
   const unsatisfied = segments.filter((segment) => segment.state !== "covered" && segment.state !== "empty");
-  const gaps = mergeNeighbours(openGaps(series, open, unsatisfied), due);
+  const gaps = mergeNeighbours(openGaps(series, open, unsatisfied), fullDue);
   const count = (set: IntervalSet): number => countSlotsOf(axis.grid, set);
   const coveredSlots = count(intersect(due, setOf(segments, "covered")));
   const empty = cut(
@@ -94,7 +94,7 @@ export function standingOf(
     slots: {
       due: count(due),
       covered: coveredSlots,
-      empty: count(normalize(empty)),
+      empty: count(spansOf(empty)),
       failed: count(intersect(due, setOf(segments, "failed"))),
       refused: count(intersect(fullDue, setOf(segments, "refused"))),
       gap: gaps.reduce((sum, gap) => sum + gap.slots, 0),
@@ -104,7 +104,7 @@ export function standingOf(
 
 /** The gaps of a standing as a set. */
 export function gapSet(standing: Standing): IntervalSet {
-  return normalize(standing.gaps);
+  return spansOf(standing.gaps);
 }
 
 function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segment[]): readonly Gap[] {
@@ -119,7 +119,7 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
       chunk: segment.chunk,
     }),
   );
-  const never = subtract(open, normalize(known)).map(
+  const never = subtract(open, spansOf(known)).map(
     (span): Gap => ({
       ...span,
       cause: "never-asked",

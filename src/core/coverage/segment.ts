@@ -41,7 +41,12 @@ export interface Findings {
 
 /** The members of `segments` in any of `states`, as a set. */
 export function setOf(segments: Segments, ...states: readonly SegmentState[]): IntervalSet {
-  return normalize(segments.filter((segment) => states.includes(segment.state)));
+  return spansOf(segments.filter((segment) => states.includes(segment.state)));
+}
+
+/** Where `members` lie, as a set of bare intervals, without what else they say. */
+export function spansOf(members: readonly Interval[]): IntervalSet {
+  return normalize(members.map(({ start, end }) => ({ start, end })));
 }
 
 /** Everything that was ever answered. */
@@ -138,7 +143,8 @@ export function inOrder(segments: readonly Segment[]): Segments {
   const merged: Segment[] = [];
   for (const next of sorted) {
     const last = merged[merged.length - 1];
-    if (last && last.end === next.start && saysTheSame(last, next)) merged[merged.length - 1] = { ...last, end: next.end };
+    if (last && last.end === next.start && saysTheSame(last, next))
+      merged[merged.length - 1] = { ...last, end: next.end };
     else merged.push(next);
   }
   return merged;
