@@ -7,6 +7,8 @@ export interface Permit {
   readonly credential: string;
   /** The ring slots it occupies, one a rolling limit. */
   readonly slots: readonly number[];
+  /** When each frees itself, on the budget's clock: tells a late release from a slot that somebody else has by now. */
+  readonly freeAt: readonly number[];
 }
 
 /** A permit, or how long to wait before asking again, and for what. */

@@ -14,7 +14,7 @@ import type { SourceRequest } from "./ports.ts";
 export interface Owner {
   readonly host: string;
   readonly pid: number;
-  /** Epoch milliseconds at which the process started: tells it from a later one with the same pid. */
+  /** When the process started, in the system's own ticks: tells it from a later one with the same pid; 0 unknown. */
   readonly processStarted: number;
 }
 
@@ -47,6 +47,8 @@ export interface ChunkProgress {
   readonly from: Instant;
   /** The source's own next page, or null: ask the rest of the window from `from`. */
   readonly next: SourceRequest | null;
+  /** With a next page: the end of what the whole question asks. */
+  readonly until?: Instant;
   readonly complete: boolean;
 }
 
@@ -144,9 +146,9 @@ export interface Publication {
 
 export interface Claimed {
   readonly chunks: readonly ChunkRecord[];
-  /** Chunks of the run that are neither finished nor claimed. */
+  /** Chunks of the run that are neither finished nor claimed, counted up to 1,000. */
   readonly waiting: number;
-  /** When the earliest deferred chunk may be claimed, or null. */
+  /** When the earliest deferred chunk may be claimed; null when none waits, or when the claim was filled. */
   readonly nextAt: Instant | null;
   /** Live runs whose reserved intervals hold some back. */
   readonly blockedBy: readonly string[];
@@ -191,12 +193,23 @@ export interface Ledger {
   ): Promise<RunRecord | null>;
   run(id: string): Promise<RunRecord | null>;
   runs(limit: number): Promise<readonly RunRecord[]>;
+  /** @throws RetrofillError RUN_STATE when the run was taken over or is not running any more */
   heartbeat(runId: string, fence: number, now: Instant): Promise<Control>;
+  /** @throws RetrofillError RUN_STATE when the run is not running */
   setControl(runId: string, control: Control, actor: string): Promise<void>;
   /** Moves the run; null where the event is not allowed from its present status. */
-  moveRun(runId: string, event: RunEvent, details: object): Promise<RunRecord | null>;
-  /** Makes `owner` the run's worker: raises the fence and releases what the last one had claimed. */
-  takeOver(runId: string, owner: Owner, now: Instant, event: "resume" | "reopen"): Promise<RunRecord | null>;
+  moveRun(runId: string, event: RunEvent, details: object, fence?: number): Promise<RunRecord | null>;
+  /**
+   * Makes `owner` the run's worker: raises the fence and releases what the last one had claimed. Null where the event
+   * is not allowed, or where somebody else has taken it over since its fence was `fence`.
+   */
+  takeOver(
+    runId: string,
+    owner: Owner,
+    now: Instant,
+    event: "resume" | "reopen",
+    fence?: number,
+  ): Promise<RunRecord | null>;
   closeRun(
     runId: string,
     fence: number,
@@ -205,7 +218,8 @@ export interface Ledger {
     now: Instant,
   ): Promise<RunRecord>;
 
-  addChunks(runId: string, chunks: readonly NewChunk[]): Promise<readonly ChunkRecord[]>;
+  addChunks(runId: string, chunks: readonly NewChunk[], fence?: number): Promise<readonly ChunkRecord[]>;
+  /** Chunks for this worker, none while somebody asked it to stop. @throws RetrofillError RUN_STATE as `heartbeat` */
   claimFetches(run: RunRecord, limit: number, now: Instant, isAlive: (owner: Owner) => boolean): Promise<Claimed>;
   chunks(
     runId: string,
@@ -213,7 +227,7 @@ export interface Ledger {
   ): Promise<readonly ChunkRecord[]>;
   chunksById(ids: readonly string[]): Promise<readonly ChunkRecord[]>;
   tally(runId: string): Promise<readonly ChunkTally[]>;
-  /** Fetched chunks of any run whose objects no publication holds yet and that no live run works on. */
+  /** Fetched chunks of any run whose objects no publication holds yet. */
   unpublished(dataset: DatasetName, version: number): Promise<readonly ChunkRecord[]>;
   /** Commits one page: its object and where the chunk stands. False when the fence is not valid any more. */
   commitPage(chunk: ChunkRecord, object: Omit<ObjectRecord, "ordinal">, progress: ChunkProgress): Promise<boolean>;
@@ -229,6 +243,7 @@ export interface Ledger {
     key: SeriesKey,
     dispute: { readonly spans: IntervalSet; readonly reason: string },
   ): Promise<void>;
+  /** Cancels the fetch chunks that are not finished; closing a run does so too. */
   cancelOpenChunks(runId: string, reason: string): Promise<number>;
 
   objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
@@ -244,6 +259,8 @@ export interface Ledger {
   ): Promise<ChunkRecord>;
   commitPublication(publication: Publication, now: Instant): Promise<void>;
   abandonPublication(chunk: ChunkRecord, reason: string): Promise<void>;
+  /** Publications that were begun by runs that nobody works on and neither committed nor abandoned. */
+  halfway(dataset: DatasetName, version: number, isAlive: (owner: Owner) => boolean): Promise<readonly ChunkRecord[]>;
 
   segments(
     dataset: DatasetName,

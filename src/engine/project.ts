@@ -52,18 +52,6 @@ export interface Project {
   hash(text: string): string;
 }
 
-/** The dataset `name` and its pipeline. @throws RetrofillError SELECTOR_UNKNOWN */
-export function datasetOf(
-  project: Project,
-  name: string,
-): { readonly bound: BoundPipeline; readonly dataset: Dataset } {
-  for (const bound of project.pipelines) {
-    const dataset = bound.pipeline.datasets.find((one) => one.name === name);
-    if (dataset) return { bound, dataset };
-  }
-  throw unknownSelector(project, name);
-}
-
 /** What a selector or a job's name selects. @throws RetrofillError SELECTOR_UNKNOWN with the nearest names */
 export function select(
   project: Project,

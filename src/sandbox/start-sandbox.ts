@@ -12,7 +12,8 @@ import {
   type FaultProfileName,
   faultRates,
 } from "./faults.ts";
-import { type PolygonSettings, polygonProvider } from "./polygon/polygon.ts";
+import { polygonProvider } from "./polygon/polygon.ts";
+import type { PolygonSettings } from "./polygon/world.ts";
 import type { Answer, Provider } from "./provider.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 

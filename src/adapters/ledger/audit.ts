@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   applyDispute,
   applyFindings,
@@ -6,6 +7,7 @@ import {
   type Segments,
 } from "../../core/coverage/segment.ts";
 import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
+import { isTerminal, type RunStatus } from "../../core/run/run-state.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { IntervalSet } from "../../core/time/interval-set.ts";
 import type { Audit, Replay } from "../../engine/prove/ports.ts";
@@ -20,8 +22,9 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
   const { db } = ledger;
 
   const streams = async (): Promise<readonly string[]> => {
-    const rows = await db.selectFrom("event").select("stream").distinct().execute();
-    return rows.map((row) => row.stream);
+    const written = await db.selectFrom("event").select("stream").distinct().execute();
+    const known = await db.selectFrom("chain").select("stream").execute();
+    return [...new Set([...written, ...known].map((row) => row.stream))].sort();
   };
 
   return {
@@ -31,7 +34,7 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
       faults.push(...(await sealFaults(ledger)));
       const coverage: CoverageByDataset = new Map();
       const objects: { path: string; sha256: string; run: string }[] = [];
-      // The order of recording, over all chains: a publication sees what was claimed before it.
+      // In the order of recording over all chains, which clocks do not tell: they jump, and commits share an instant.
       const events = await db
         .selectFrom("event")
         .select(["stream", "type", "payload"])
@@ -42,9 +45,7 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
           "coverage.disputed",
           "object.committed",
         ])
-        .orderBy("recorded_at")
-        .orderBy("stream")
-        .orderBy("seq")
+        .orderBy("ordinal")
         .execute();
       for (const event of events) {
         const payload = JSON.parse(event.payload) as Record<string, unknown>;
@@ -110,25 +111,33 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
         .select("payload")
         .where("type", "=", "publication.committed")
         .execute();
+      const table = new Map(chunks.map(({ id, result }) => [id, resultText(JSON.parse(result ?? "{}") as Result)]));
       const recorded = new Map(
-        events.map((event) => {
-          const payload = JSON.parse(event.payload) as { chunk: string; counts: Record<string, number> };
-          return [payload.chunk, countsText(payload.counts)];
+        events.map(({ payload }) => {
+          const { chunk, result } = JSON.parse(payload) as { chunk: string; result: Result };
+          return [chunk, resultText(result)];
         }),
       );
-      return chunks.map((chunk) => ({
-        chunk: chunk.id,
-        table: countsText(JSON.parse(chunk.result ?? "{}") as Record<string, number>),
-        event: recorded.get(chunk.id) ?? null,
+      return [...new Set([...table.keys(), ...recorded.keys()])].map((chunk) => ({
+        chunk,
+        table: table.get(chunk) ?? "nothing",
+        event: recorded.get(chunk) ?? null,
       }));
     },
   };
 }
 
+type Result = Readonly<Record<string, unknown>>;
+
 const COUNTS = ["received", "inserted", "updated", "unchanged", "duplicate", "quarantined", "retracted"];
 
-function countsText(counts: Readonly<Record<string, number>>): string {
-  return COUNTS.map((name) => `${name} ${counts[name] ?? 0}`).join(", ");
+/** The counts in words; what else a result holds only as a hash, so that a change shows. */
+function resultText(result: Result): string {
+  const counts = COUNTS.map((name) => `${name} ${result[name] ?? 0}`).join(", ");
+  const rest = createHash("sha256")
+    .update(JSON.stringify([result.quarantinedBy, result.rowsBySeries, result.restored]))
+    .digest("hex");
+  return `${counts}, by series and reason ${rest.slice(0, 12)}`;
 }
 
 function replayClaim(coverage: CoverageByDataset, type: string, payload: Readonly<Record<string, unknown>>): void {
@@ -161,43 +170,46 @@ function replayClaim(coverage: CoverageByDataset, type: string, payload: Readonl
   );
 }
 
+interface Seal {
+  readonly run: string;
+  readonly length: number;
+  readonly head: string;
+}
+
 /** Runs and seals that do not agree: a run without its opening, a seal without its run, a chain shorter than sealed. */
 async function sealFaults(ledger: LedgerDatabase): Promise<readonly string[]> {
   const { db } = ledger;
   const faults: string[] = [];
   const marks = await db
     .selectFrom("event")
-    .select(["seq", "type", "payload"])
+    .select(["type", "payload"])
     .where("stream", "=", LEDGER_STREAM)
     .where("type", "in", ["run.opened", "run.closed"])
     .orderBy("seq")
     .execute();
-  const opened = new Set<string>();
-  const sealed = new Map<string, { length: number; head: string }>();
-  for (const mark of marks) {
-    const payload = JSON.parse(mark.payload) as { run: string; length?: number; head?: string };
-    if (mark.type === "run.opened") opened.add(payload.run);
-    else sealed.set(payload.run, { length: payload.length ?? 0, head: payload.head ?? "" });
-  }
+  const marksOf = (type: string): Seal[] =>
+    marks.filter((mark) => mark.type === type).map((mark) => JSON.parse(mark.payload) as Seal);
+  const opened = new Set(marksOf("run.opened").map((mark) => mark.run));
+  const seals = marksOf("run.closed");
+  const sealed = new Set(seals.map((seal) => seal.run));
   const runs = await db.selectFrom("run").select(["id", "status"]).execute();
   const present = new Set(runs.map((run) => run.id));
   for (const run of opened) if (!present.has(run)) faults.push(`run ${run} is gone: the ledger's chain opened it`);
-  for (const run of runs) {
-    if (!opened.has(run.id)) faults.push(`run ${run.id} was never opened in the ledger's chain`);
-    const closed = run.status === "succeeded" || run.status === "partial" || run.status === "failed";
-    if (closed && !sealed.has(run.id))
-      faults.push(`run ${run.id} is ${run.status}, but its closing is not in the chain`);
+  for (const { id, status } of runs) {
+    if (!opened.has(id)) faults.push(`run ${id} was never opened in the ledger's chain`);
+    if (isTerminal(status as RunStatus) && !sealed.has(id)) {
+      faults.push(`run ${id} is ${status}, but its closing is not in the chain`);
+    }
   }
-  for (const [run, seal] of sealed) {
+  for (const { run, length, head } of seals) {
     const event = await db
       .selectFrom("event")
       .selectAll()
       .where("stream", "=", run)
-      .where("seq", "=", seal.length)
+      .where("seq", "=", length)
       .executeTakeFirst();
-    if (!event) faults.push(`run ${run}: its chain was sealed with ${seal.length} events and is shorter now`);
-    else if (eventHash(event) !== seal.head)
-      faults.push(`run ${run}: event ${seal.length} differs from the one sealed`);
+    if (!event) faults.push(`run ${run}: its chain was sealed with ${length} events and is shorter now`);
+    else if (eventHash(event) !== head) faults.push(`run ${run}: event ${length} differs from the one sealed`);
   }
   return faults;
 }

@@ -40,7 +40,7 @@ export async function readSegments(
 /** Writes the difference between two lists of segments of one series; equal rows are left alone. */
 export async function writeSegments(
   db: Kysely<Tables>,
-  place: { readonly dataset: string; readonly version: number; readonly key: string; readonly now: number },
+  place: { readonly dataset: string; readonly version: number; readonly key: string },
   before: Segments,
   after: Segments,
 ): Promise<void> {
@@ -71,7 +71,6 @@ export async function writeSegments(
     asked: segment.asked,
     reason: segment.reason,
     chunk_id: segment.chunk,
-    claimed_at: segment.state === "refused" ? place.now : 0,
   }));
   for (let i = 0; i < rows.length; i += 2_000) {
     await db

@@ -7,6 +7,8 @@ import type { Tables } from "./schema.ts";
 /** One write transaction: the tables, and the event chains that are extended in the same commit. */
 export interface LedgerTx {
   readonly db: Transaction<Tables>;
+  /** Real time of the commit, epoch milliseconds. */
+  readonly now: number;
   /** Appends an event to a chain; it is written at commit, in the order of the calls. */
   emit(stream: string, type: string, payload: object): void;
 }
@@ -22,10 +24,13 @@ interface Waiting {
 const BUSY_TIMEOUT_MS = 10_000;
 /** More writers than this wait for the next commit; larger groups gain little and hold the file's lock longer. */
 const GROUP_SIZE = 64;
+/** Statements differ only by how many values a list has; beyond this many they are prepared anew. */
+const KEPT_STATEMENTS = 500;
 
 /**
  * The ledger's file: SQLite in WAL mode with synchronous FULL, so that what is committed survives a power cut.
- * Writes that arrive while a commit is under way share the next one (group commit); reads do not wait.
+ * Writes that arrive while a commit is under way share the next one (group commit). Reads share the connection: they
+ * see only what is committed, and wait at most for the commit under way.
  */
 export class LedgerDatabase implements AsyncDisposable {
   readonly db: Kysely<Tables>;
@@ -33,6 +38,7 @@ export class LedgerDatabase implements AsyncDisposable {
   readonly #clock: () => number;
   #waiting: Waiting[] = [];
   #draining: Promise<void> | null = null;
+  #commits = 0;
 
   private constructor(db: Kysely<Tables>, path: string, clock: () => number) {
     this.db = db;
@@ -45,9 +51,14 @@ export class LedgerDatabase implements AsyncDisposable {
     file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
     file.exec("pragma journal_mode = wal");
     file.exec("pragma synchronous = full");
-    const db = new Kysely<Tables>({ dialect: new ImmediateDialect({ database: file }) });
+    const db = new Kysely<Tables>({ dialect: new LedgerDialect(file) });
     await migrate(db, "sqlite");
     return new LedgerDatabase(db, path, clock);
+  }
+
+  /** Commits so far; less than the writes where some shared one. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /**
@@ -63,7 +74,7 @@ export class LedgerDatabase implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#draining;
+    while (this.#draining !== null) await this.#draining;
     await this.db.destroy();
   }
 
@@ -94,15 +105,18 @@ export class LedgerDatabase implements AsyncDisposable {
     }
   }
 
-  #commit(writes: readonly Write<unknown>[]): Promise<unknown[]> {
-    return this.db.transaction().execute(async (db) => {
-      const events = new EventWriter(db, this.#clock());
-      const tx: LedgerTx = { db, emit: (stream, type, payload) => events.add(stream, type, payload) };
-      const results: unknown[] = [];
-      for (const write of writes) results.push(await write(tx));
+  async #commit(writes: readonly Write<unknown>[]): Promise<unknown[]> {
+    const results = await this.db.transaction().execute(async (db) => {
+      const now = this.#clock();
+      const events = new EventWriter(db, now);
+      const tx: LedgerTx = { db, now, emit: (stream, type, payload) => events.add(stream, type, payload) };
+      const done: unknown[] = [];
+      for (const write of writes) done.push(await write(tx));
       await events.flush();
-      return results;
+      return done;
     });
+    this.#commits++;
+    return results;
   }
 }
 
@@ -110,22 +124,51 @@ export class LedgerDatabase implements AsyncDisposable {
  * SQLite through Kysely, but every transaction takes the write lock at its start: with a plain `begin`, two processes
  * that read and then write starve each other (docs/adr/0002-ledger.md).
  */
-class ImmediateDialect extends SqliteDialect {
-  readonly #database: ConstructorParameters<typeof SqliteDialect>[0]["database"];
+class LedgerDialect extends SqliteDialect {
+  readonly #file: Database.Database;
 
-  constructor(config: { readonly database: unknown }) {
-    const database = config.database as ConstructorParameters<typeof SqliteDialect>[0]["database"];
-    super({ database });
-    this.#database = database;
+  constructor(file: Database.Database) {
+    super({ database: keepStatements(file) });
+    this.#file = file;
   }
 
   override createDriver(): SqliteDriver {
-    return new ImmediateDriver({ database: this.#database });
+    return new LedgerDriver(this.#file);
   }
 }
 
-class ImmediateDriver extends SqliteDriver {
+class LedgerDriver extends SqliteDriver {
+  readonly #file: Database.Database;
+
+  constructor(file: Database.Database) {
+    super({ database: keepStatements(file) });
+    this.#file = file;
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
   }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // SQLite itself has rolled back after some errors (a full disk); a second time would hide the first error.
+    if (this.#file.inTransaction) await super.rollbackTransaction(connection);
+  }
+}
+
+type KyselyDatabase = Exclude<ConstructorParameters<typeof SqliteDriver>[0]["database"], (...args: never) => unknown>;
+
+/** The file as Kysely's driver wants it, with statements kept: preparing one costs more than running it. */
+function keepStatements(file: Database.Database): KyselyDatabase {
+  const kept = new Map<string, ReturnType<KyselyDatabase["prepare"]>>();
+  return {
+    prepare(sql) {
+      const known = kept.get(sql);
+      if (known) return known;
+      if (kept.size >= KEPT_STATEMENTS) kept.clear();
+      const statement = file.prepare(sql) as unknown as ReturnType<KyselyDatabase["prepare"]>;
+      kept.set(sql, statement);
+      return statement;
+    },
+    close: () => file.close(),
+  };
 }

@@ -7,12 +7,9 @@ export const LEDGER_STREAM = "ledger";
 
 const NO_HASH = "0".repeat(64);
 
-export interface LedgerEvent {
-  readonly stream: string;
+/** The last event's number and hash of a chain; zeros for an empty one. */
+export interface ChainHead {
   readonly seq: number;
-  readonly recordedAt: number;
-  readonly type: string;
-  readonly payload: Readonly<Record<string, unknown>>;
   readonly hash: string;
 }
 
@@ -29,7 +26,7 @@ export function eventHash(event: {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Collects the events of one transaction and writes them as one statement at its end. */
+/** Collects the events of one transaction and writes them together at its end. */
 export class EventWriter {
   readonly #db: Kysely<Tables>;
   readonly #now: number;
@@ -46,10 +43,9 @@ export class EventWriter {
 
   async flush(): Promise<void> {
     if (this.#pending.length === 0) return;
-    const heads = new Map<string, { seq: number; hash: string }>();
-    const rows: Tables["event"][] = [];
-    for (const { stream, type, payload } of this.#pending) {
-      const head = heads.get(stream) ?? (await headOf(this.#db, stream));
+    const heads = await headsOf(this.#db, [...new Set(this.#pending.map((event) => event.stream))]);
+    const rows = this.#pending.map(({ stream, type, payload }) => {
+      const head = heads.get(stream) ?? NO_HEAD;
       const link = {
         stream,
         seq: head.seq + 1,
@@ -61,8 +57,8 @@ export class EventWriter {
       };
       const hash = eventHash(link);
       heads.set(stream, { seq: link.seq, hash });
-      rows.push({ ...link, hash });
-    }
+      return { ...link, hash };
+    });
     // SQLite allows 32,766 parameters a statement; a row takes seven.
     for (let i = 0; i < rows.length; i += 4_000) {
       await this.#db
@@ -70,6 +66,15 @@ export class EventWriter {
         .values(rows.slice(i, i + 4_000))
         .execute();
     }
+    await this.#db
+      .insertInto("chain")
+      .values([...heads].map(([stream, { seq, hash }]) => ({ stream, length: seq, head: hash })))
+      .onConflict((conflict) =>
+        conflict
+          .column("stream")
+          .doUpdateSet((e) => ({ length: e.ref("excluded.length"), head: e.ref("excluded.head") })),
+      )
+      .execute();
   }
 }
 
@@ -84,34 +89,21 @@ export class SealOf {
   }
 }
 
-function sealPayload(seal: SealOf, head: { seq: number; hash: string } | undefined): object {
+function sealPayload(seal: SealOf, head: ChainHead | undefined): object {
   if (!head) throw new Error(`unreachable: run ${seal.run} is sealed without an event of its own in the same commit`);
   return { run: seal.run, length: head.seq, head: head.hash, ...seal.rest };
 }
 
-/** The last event's number and hash of a chain; zeros for an empty one. */
-export async function headOf(db: Kysely<Tables>, stream: string): Promise<{ seq: number; hash: string }> {
-  const last = await db
-    .selectFrom("event")
-    .select(["seq", "hash"])
-    .where("stream", "=", stream)
-    .orderBy("seq", "desc")
-    .limit(1)
-    .executeTakeFirst();
-  return last ?? { seq: 0, hash: NO_HASH };
+const NO_HEAD: ChainHead = { seq: 0, hash: NO_HASH };
+
+/** Where a chain stands. */
+export async function headOf(db: Kysely<Tables>, stream: string): Promise<ChainHead> {
+  return (await headsOf(db, [stream])).get(stream) ?? NO_HEAD;
 }
 
-/** Every event of a chain, in order. */
-export async function eventsOf(db: Kysely<Tables>, stream: string): Promise<readonly LedgerEvent[]> {
-  const rows = await db.selectFrom("event").selectAll().where("stream", "=", stream).orderBy("seq").execute();
-  return rows.map((row) => ({
-    stream: row.stream,
-    seq: row.seq,
-    recordedAt: row.recorded_at,
-    type: row.type,
-    payload: JSON.parse(row.payload) as Record<string, unknown>,
-    hash: row.hash,
-  }));
+async function headsOf(db: Kysely<Tables>, streams: readonly string[]): Promise<Map<string, ChainHead>> {
+  const rows = await db.selectFrom("chain").selectAll().where("stream", "in", streams).execute();
+  return new Map(rows.map((row) => [row.stream, { seq: row.length, hash: row.head }]));
 }
 
 /** What is wrong with a chain, in words, oldest first; empty when it is whole. */
@@ -126,6 +118,14 @@ export async function chainFaults(db: Kysely<Tables>, stream: string): Promise<r
     if (eventHash(row) !== row.hash) faults.push(`${stream}: event ${row.seq} (${row.type}) was changed`);
     prev = row.hash;
     expected = row.seq + 1;
+  }
+  const head = await headOf(db, stream);
+  if (head.seq > expected - 1) {
+    faults.push(
+      `${stream}: event ${expected} is missing (the chain was ${head.seq} events long, ${rows.length} are left)`,
+    );
+  } else if (head.hash !== prev) {
+    faults.push(`${stream}: the last event is not the one that its head names`);
   }
   return faults;
 }

@@ -4,10 +4,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RetrofillError } from "../../core/errors.ts";
 import type { Owner } from "../../engine/ledger-port.ts";
 import type { LedgerDatabase } from "./database.ts";
+import type { Tables } from "./schema.ts";
 
 /** This process, as leases name it. */
 export function thisProcess(): Owner {
-  return { host: hostname(), pid: process.pid, processStarted: startOf(process.pid) ?? 0 };
+  return { host: hostname(), pid: process.pid, processStarted: statOf(process.pid)?.started ?? 0 };
 }
 
 /**
@@ -21,16 +22,18 @@ export function isAlive(owner: Owner): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  const started = startOf(owner.pid);
-  return started === null || started === owner.processStarted;
+  const found = statOf(owner.pid);
+  if (found === null) return true;
+  return found.started === owner.processStarted && found.state !== "Z" && found.state !== "X";
 }
 
-/** Clock ticks since boot at which the process started, where the system tells (Linux); else null. */
-function startOf(pid: number): number | null {
+/** State and start (clock ticks since boot) of a process, where the system tells (Linux); else null. */
+function statOf(pid: number): { readonly state: string; readonly started: number } | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): field 22, counted after the command's closing parenthesis, which may itself hold spaces.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+    // proc(5): fields 3 and 22, counted after the command's closing parenthesis, which may itself hold spaces.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", started: Number(fields[19]) };
   } catch {
     return null;
   }
@@ -52,9 +55,7 @@ export function ledgerLock(ledger: LedgerDatabase, name: string): Lock {
   const acquire = (purpose: string): Promise<{ fence: number } | { holder: string }> =>
     ledger.write(async (tx) => {
       const row = await tx.db.selectFrom("lease").selectAll().where("name", "=", name).executeTakeFirst();
-      if (row && row.held === 1 && isAlive({ host: row.host, pid: row.pid, processStarted: row.process_started })) {
-        return { holder: `process ${row.pid} on ${row.host} (${row.purpose})` };
-      }
+      if (row && isHeld(row)) return { holder: holderText(row) };
       const fence = (row?.fence ?? 0) + 1;
       const values = {
         fence,
@@ -63,7 +64,7 @@ export function ledgerLock(ledger: LedgerDatabase, name: string): Lock {
         pid: me.pid,
         process_started: me.processStarted,
         purpose,
-        acquired_at: Date.now(),
+        acquired_at: tx.now,
       };
       await tx.db
         .insertInto("lease")
@@ -106,7 +107,15 @@ export function ledgerLock(ledger: LedgerDatabase, name: string): Lock {
     },
     async holder() {
       const row = await ledger.db.selectFrom("lease").selectAll().where("name", "=", name).executeTakeFirst();
-      return row && row.held === 1 ? `process ${row.pid} on ${row.host} (${row.purpose})` : null;
+      return row && isHeld(row) ? holderText(row) : null;
     },
   };
+}
+
+function isHeld(row: Tables["lease"]): boolean {
+  return row.held === 1 && isAlive({ host: row.host, pid: row.pid, processStarted: row.process_started });
+}
+
+function holderText(row: Tables["lease"]): string {
+  return `process ${row.pid} on ${row.host} (${row.purpose})`;
 }

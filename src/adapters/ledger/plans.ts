@@ -44,21 +44,25 @@ export function planLedger(ledger: LedgerDatabase): PlanLedger {
       });
     },
 
-    versionFingerprint(dataset, version, fingerprint, now) {
-      return ledger.write(async (tx) => {
-        await tx.db
-          .insertInto("dataset_version")
-          .values({ dataset, version, fingerprint, first_used_at: now })
-          .onConflict((conflict) => conflict.columns(["dataset", "version"]).doNothing())
-          .execute();
-        const row = await tx.db
+    async versionFingerprint(dataset, version, fingerprint, now) {
+      const recorded = (): Promise<{ fingerprint: string } | undefined> =>
+        db
           .selectFrom("dataset_version")
           .select("fingerprint")
           .where("dataset", "=", dataset)
           .where("version", "=", version)
-          .executeTakeFirstOrThrow();
-        return row.fingerprint;
-      });
+          .executeTakeFirst();
+      const known = await recorded();
+      if (known) return known.fingerprint;
+      await ledger.write((tx) =>
+        tx.db
+          .insertInto("dataset_version")
+          .values({ dataset, version, fingerprint, first_used_at: now })
+          .onConflict((conflict) => conflict.columns(["dataset", "version"]).doNothing())
+          .execute(),
+      );
+      // Another process may have been first.
+      return (await recorded())?.fingerprint ?? fingerprint;
     },
 
     savePlan(plan) {

@@ -1,17 +1,21 @@
-import { applyDispute, applyFindings, type Findings } from "../../core/coverage/segment.ts";
+import { applyDispute, applyFindings } from "../../core/coverage/segment.ts";
 import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
+import { statusesBefore } from "../../core/run/chunk-state.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Ledger, SeriesRows } from "../../engine/ledger-port.ts";
+import { toChunk } from "./chunk-rows.ts";
 import { insertChunks, readChunks } from "./chunks.ts";
 import { readSegments, writeSegments } from "./coverage.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { LEDGER_STREAM } from "./events.ts";
+import { requireOwner } from "./ownership.ts";
 
 type PublicationLedger = Pick<
   Ledger,
   | "beginPublication"
   | "commitPublication"
   | "abandonPublication"
+  | "halfway"
   | "segments"
   | "refusedAt"
   | "dispute"
@@ -24,12 +28,8 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
   return {
     beginPublication(runId, fence, publication, members) {
       return ledger.write(async (tx) => {
-        const last = await tx.db
-          .selectFrom("chunk")
-          .select((e) => e.fn.max("seq").as("seq"))
-          .where("run_id", "=", runId)
-          .executeTakeFirst();
-        const [id] = await insertChunks(tx, runId, [publication], Number(last?.seq ?? 0) + 1);
+        await requireOwner(tx, runId, fence);
+        const [id] = await insertChunks(tx, runId, [publication]);
         await tx.db
           .updateTable("chunk")
           .set({ status: "running", attempt: 1, fence, progress: JSON.stringify({ members }) })
@@ -44,29 +44,25 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
 
     commitPublication(publication, now) {
       return ledger.write(async (tx) => {
-        const updated = await tx.db
+        const { dataset, version, counts, quarantinedBy, rowsBySeries } = publication;
+        const restored = [...publication.findings].filter(([, found]) => found.restored).map(([key]) => key);
+        const result = { ...counts, quarantinedBy, rowsBySeries, restored };
+        // Whoever holds the receipt may commit it, also for a worker that died: the store's transaction did happen.
+        const done = await tx.db
           .updateTable("chunk")
-          .set({
-            status: "published",
-            result: JSON.stringify({
-              ...publication.counts,
-              quarantinedBy: publication.quarantinedBy,
-              rowsBySeries: publication.rowsBySeries,
-              restored: [...publication.findings].filter(([, found]) => found.restored).map(([key]) => key),
-            }),
-            updated_at: now,
-          })
+          .set({ status: "published", result: JSON.stringify(result), updated_at: now })
           .where("id", "=", publication.chunkId)
-          .where("status", "=", "running")
+          .where("fence", "=", publication.fence)
+          .where("status", "in", statusesBefore("published"))
+          .returning("run_id")
           .executeTakeFirst();
         // A resume may find the receipt of a publication whose commit did happen.
-        if (updated.numUpdatedRows === 0n) return;
-        const { dataset, version } = publication;
+        if (!done) return;
         const keys = [...publication.findings.keys()];
         const segments = await readSegments(tx.db, dataset, version, keys);
         for (const [key, findings] of publication.findings) {
           const before = segments.get(key) ?? [];
-          await writeSegments(tx.db, { dataset, version, key, now }, before, applyFindings(before, findings));
+          await writeSegments(tx.db, { dataset, version, key }, before, applyFindings(before, findings));
         }
         for (let i = 0; i < publication.members.length; i += 1_000) {
           await tx.db
@@ -90,12 +86,11 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
             .values(changes.slice(i, i + 2_000))
             .execute();
         }
-        const run = publication.chunkId.slice(0, publication.chunkId.indexOf("."));
-        tx.emit(run, "publication.committed", {
+        tx.emit(done.run_id, "publication.committed", {
           chunk: publication.chunkId,
           dataset,
           version,
-          counts: publication.counts,
+          result,
           members: publication.members,
           findings: Object.fromEntries(publication.findings),
         });
@@ -121,7 +116,7 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
     dispute(dataset, version, key, dispute) {
       return ledger.write(async (tx) => {
         const before = (await readSegments(tx.db, dataset, version, [key])).get(key) ?? [];
-        await writeSegments(tx.db, { dataset, version, key, now: 0 }, before, applyDispute(before, dispute));
+        await writeSegments(tx.db, { dataset, version, key }, before, applyDispute(before, dispute));
         tx.emit(LEDGER_STREAM, "coverage.disputed", { dataset, version, key, ...dispute });
       });
     },
@@ -154,20 +149,35 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
     async refusedAt(dataset, version) {
       const rows = await db
         .selectFrom("coverage")
-        .select(["chunk_id", "claimed_at"])
-        .where("dataset", "=", dataset)
-        .where("version", "=", version)
-        .where("state", "=", "refused")
+        .innerJoin("chunk", "chunk.id", "coverage.chunk_id")
+        .select(["chunk.id", "chunk.updated_at"])
+        .where("coverage.dataset", "=", dataset)
+        .where("coverage.version", "=", version)
+        .where("coverage.state", "=", "refused")
+        .where("chunk.status", "=", "refused")
         .execute();
-      return new Map(rows.map((row) => [row.chunk_id ?? "", instant(row.claimed_at)]));
+      return new Map(rows.map((row) => [row.id, instant(row.updated_at)]));
+    },
+
+    async halfway(dataset, version, isAlive) {
+      const rows = await db
+        .selectFrom("chunk")
+        .innerJoin("run", "run.id", "chunk.run_id")
+        .selectAll("chunk")
+        .select(["run.status as run_status", "run.host", "run.pid", "run.process_started"])
+        .where("chunk.dataset", "=", dataset)
+        .where("chunk.version", "=", version)
+        .where("chunk.kind", "=", "build")
+        .where("chunk.status", "=", "running")
+        .orderBy("run.ordinal")
+        .orderBy("chunk.seq")
+        .execute();
+      return rows
+        .filter((row) => {
+          const owner = { host: row.host, pid: row.pid, processStarted: row.process_started };
+          return row.run_status !== "running" || !isAlive(owner);
+        })
+        .map(toChunk);
     },
   };
-}
-
-/** Findings read back from an event's payload, as `audit verify` replays them. */
-export function findingsOfPayload(
-  payload: Readonly<Record<string, unknown>>,
-): Map<ReturnType<typeof asSeriesKey>, Findings> {
-  const byKey = payload.findings as Record<string, Findings>;
-  return new Map(Object.entries(byKey).map(([key, findings]) => [asSeriesKey(key), findings]));
 }

@@ -1,11 +1,12 @@
 import { RetrofillError } from "../../core/errors.ts";
-import type { Control } from "../../core/run/run-state.ts";
-import { nextRunStatus, type RunEvent } from "../../core/run/run-state.ts";
+import { statusesBefore } from "../../core/run/chunk-state.ts";
+import { isTerminal, nextRunStatus, type RunEvent } from "../../core/run/run-state.ts";
 import type { Ledger, RunRecord } from "../../engine/ledger-port.ts";
 import { toRun } from "./chunk-rows.ts";
-import { insertChunks } from "./chunks.ts";
+import { cancelOpen, insertChunks } from "./chunks.ts";
 import type { LedgerDatabase, LedgerTx } from "./database.ts";
 import { headOf, LEDGER_STREAM, SealOf } from "./events.ts";
+import { requireOwner, requireRun } from "./ownership.ts";
 
 type RunLedger = Pick<
   Ledger,
@@ -63,7 +64,7 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
         };
         tx.emit(runId, "run.opened", opening);
         tx.emit(LEDGER_STREAM, "run.opened", { run: runId, plan: plan.id, planHash: plan.hash });
-        await insertChunks(tx, runId, chunks, 1);
+        await insertChunks(tx, runId, chunks);
         return requireRun(tx, runId);
       });
     },
@@ -80,36 +81,35 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
 
     heartbeat(runId, fence, now) {
       return ledger.write(async (tx) => {
-        await tx.db
-          .updateTable("run")
-          .set({ heartbeat_at: now })
-          .where("id", "=", runId)
-          .where("fence", "=", fence)
-          .execute();
-        const row = await tx.db
-          .selectFrom("run")
-          .select(["control", "fence"])
-          .where("id", "=", runId)
-          .executeTakeFirst();
-        if (!row || row.fence !== fence) throw lostRun(runId);
-        return row.control as Control;
+        const { control } = await requireOwner(tx, runId, fence);
+        await tx.db.updateTable("run").set({ heartbeat_at: now }).where("id", "=", runId).execute();
+        return control;
       });
     },
 
     setControl(runId, control, actor) {
       return ledger.write(async (tx) => {
+        const run = await requireRun(tx, runId);
+        if (run.status !== "running") {
+          throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: there is nothing to ${control}`);
+        }
         await tx.db.updateTable("run").set({ control }).where("id", "=", runId).execute();
         tx.emit(runId, "run.control", { control, actor });
       });
     },
 
-    moveRun(runId, event, details) {
-      return ledger.write((tx) => move(tx, runId, event, details));
+    moveRun(runId, event, details, fence) {
+      return ledger.write(async (tx) => {
+        const run = fence === undefined ? await requireRun(tx, runId) : await requireOwner(tx, runId, fence);
+        return move(tx, run, event, details);
+      });
     },
 
-    takeOver(runId, owner, now, event) {
+    takeOver(runId, owner, now, event, fence) {
       return ledger.write(async (tx) => {
-        const moved = await move(tx, runId, { type: event }, { ...owner, previousFence: undefined });
+        const run = await requireRun(tx, runId);
+        if (fence !== undefined && run.fence !== fence) return null;
+        const moved = await move(tx, run, { type: event }, { ...owner, fence: run.fence + 1 });
         if (!moved) return null;
         await tx.db
           .updateTable("run")
@@ -120,26 +120,12 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
             process_started: owner.processStarted,
             heartbeat_at: now,
             closed_at: null,
-            fence: moved.fence + 1,
+            fence: run.fence + 1,
           })
           .where("id", "=", runId)
           .execute();
-        await tx.db
-          .updateTable("chunk")
-          .set({ status: "pending", recheck: 1, not_before: 0 })
-          .where("run_id", "=", runId)
-          .where("kind", "=", "fetch")
-          .where("status", "in", ["running", "deferred", "pending"])
-          .execute();
-        if (event === "reopen") {
-          await tx.db
-            .updateTable("chunk")
-            .set({ status: "pending", recheck: 1, not_before: 0, attempt: 0, error: null })
-            .where("run_id", "=", runId)
-            .where("kind", "=", "fetch")
-            .where("status", "in", ["failed", "refused", "cancelled"])
-            .execute();
-        }
+        await releaseChunks(tx, runId);
+        if (event === "reopen") await retryChunks(tx, runId);
         return requireRun(tx, runId);
       });
     },
@@ -149,14 +135,15 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
         const run = await requireRun(tx, runId);
         if (run.fence !== fence) throw lostRun(runId);
         const event: RunEvent = outcome === "cancelled" ? { type: "cancel" } : { type: "finish", outcome };
-        const moved = await move(tx, runId, event, { summary });
-        if (!moved) throw new Error(`unreachable: run ${runId} cannot ${outcome} from ${run.status}`);
+        const moved = await move(tx, run, event, { summary });
+        if (!moved) {
+          throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: it cannot be closed as ${outcome}`);
+        }
         await tx.db
           .updateTable("run")
           .set({ closed_at: now, summary: JSON.stringify(summary) })
           .where("id", "=", runId)
           .execute();
-        tx.emit(LEDGER_STREAM, "run.closed", new SealOf(runId, { status: moved.status }));
         return requireRun(tx, runId);
       });
     },
@@ -175,19 +162,43 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
   };
 }
 
-async function move(tx: LedgerTx, runId: string, event: RunEvent, details: object): Promise<RunRecord | null> {
-  const run = await requireRun(tx, runId);
+/** The one place where a run's status changes. A run that ends frees its chunks and is sealed in the ledger's chain. */
+async function move(tx: LedgerTx, run: RunRecord, event: RunEvent, details: object): Promise<RunRecord | null> {
   const status = nextRunStatus(run.status, event);
   if (status === null) return null;
-  await tx.db.updateTable("run").set({ status }).where("id", "=", runId).execute();
-  tx.emit(runId, `run.${event.type}`, { from: run.status, to: status, ...details });
-  return { ...run, status };
+  const isOver = isTerminal(status);
+  await tx.db
+    .updateTable("run")
+    .set({ status, ...(isOver ? { closed_at: tx.now } : {}) })
+    .where("id", "=", run.id)
+    .execute();
+  if (isOver) await cancelOpen(tx, run.id, `the run is ${status}`);
+  tx.emit(run.id, `run.${event.type}`, { from: run.status, to: status, ...details });
+  if (isOver) tx.emit(LEDGER_STREAM, "run.closed", new SealOf(run.id, { status }));
+  return requireRun(tx, run.id);
 }
 
-async function requireRun(tx: LedgerTx, runId: string): Promise<RunRecord> {
-  const row = await tx.db.selectFrom("run").selectAll().where("id", "=", runId).executeTakeFirst();
-  if (!row) throw new RetrofillError("RUN_UNKNOWN", `no run ${runId}`, { hint: "retrofill runs lists them" });
-  return toRun(row);
+/** Puts back what the last worker had claimed: an attempt that it did not finish does not count. */
+async function releaseChunks(tx: LedgerTx, runId: string): Promise<void> {
+  const fetches = tx.db.updateTable("chunk").where("run_id", "=", runId).where("kind", "=", "fetch");
+  await fetches
+    .set((e) => ({ attempt: e("attempt", "-", 1) }))
+    .where("status", "=", "running")
+    .execute();
+  await fetches
+    .set({ status: "pending", recheck: 1, not_before: 0 })
+    .where("status", "in", ["pending", ...statusesBefore("release")])
+    .execute();
+}
+
+async function retryChunks(tx: LedgerTx, runId: string): Promise<void> {
+  await tx.db
+    .updateTable("chunk")
+    .set({ status: "pending", recheck: 1, not_before: 0, attempt: 0, error: null })
+    .where("run_id", "=", runId)
+    .where("kind", "=", "fetch")
+    .where("status", "in", statusesBefore("retry"))
+    .execute();
 }
 
 function lostRun(runId: string): RetrofillError {

@@ -98,8 +98,6 @@ export interface Tables {
     asked: number;
     reason: string | null;
     chunk_id: string | null;
-    /** Real time of the claim, kept for refusals (asked again after a day); 0 elsewhere. */
-    claimed_at: number;
   };
   change: {
     seq: Generated<number>;
@@ -111,6 +109,8 @@ export interface Tables {
     chunk_id: string;
   };
   event: {
+    /** Place in the order of recording over all chains. */
+    ordinal: Generated<number>;
     stream: string;
     seq: number;
     recorded_at: number;
@@ -119,6 +119,9 @@ export interface Tables {
     prev: string;
     hash: string;
   };
+  /** Length and last hash of each chain, so that a cut tail shows. */
+  chain: { stream: string; length: number; head: string };
+  /** Instants here and in the slots are milliseconds since boot: they never jump, and start again with the machine. */
   budget: {
     credential: string;
     setting: string;

@@ -1,47 +1,16 @@
-import { type Axis, dueSet } from "../../core/dataset/axis.ts";
-import { type Grid, slotsIn, snapOut } from "../../core/time/grid.ts";
-import { HOUR, type Instant, instant, MINUTE } from "../../core/time/instant.ts";
+import type { Axis } from "../../core/dataset/axis.ts";
+import { type Grid, slotsIn } from "../../core/time/grid.ts";
+import { HOUR, type Instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, type IntervalSet, spanOf } from "../../core/time/interval-set.ts";
 import { fromLocalMs, offsetSpans, toLocalMs } from "../../core/time/zone.ts";
 import type { PublishedSeries } from "../../engine/store-port.ts";
 
-/** Series that share a grid, a calendar, a stamp and what is due share the tables that SQL joins to them. */
+/** Series that share a grid, a calendar and a stamp share the tables that SQL joins to them. */
 export interface AxisGroup {
   readonly no: number;
   readonly axis: Axis;
   /** Milliseconds of every slot, or null where slots are civil and vary; then they are listed. */
   readonly stepMs: number | null;
-  readonly due: DueSlots;
-}
-
-/** Due slots numbered through, in pieces that lie in one session each, in order. */
-export interface DueSlots {
-  readonly pieces: readonly DuePiece[];
-  readonly parts: readonly DuePart[];
-  readonly sessions: readonly DueSession[];
-}
-
-/** Neighbouring due slots of one length. */
-export interface DuePiece extends Interval {
-  readonly stepMs: number;
-  /** The number of its first slot. */
-  readonly first: number;
-  readonly session: number;
-  readonly part: number;
-}
-
-/** Due slots `[first, end)` between which nothing due was left unasked. */
-export interface DuePart extends Interval {
-  readonly first: number;
-  readonly end_no: number;
-}
-
-/** Due slots `[first, end)` of one session, and whether these are all that it has. */
-export interface DueSession {
-  readonly first: number;
-  readonly end: number;
-  readonly whole: boolean;
 }
 
 const FIXED: Partial<Record<Grid["grain"], number>> = {
@@ -51,3 +20,41 @@ const FIXED: Partial<Record<Grid["grain"], number>> = {
   "30m": 30 * MINUTE,
   "1h": HOUR,
 };
+
+/** Groups `series` by axis; the group of each, in order. */
+export function groupByAxis(series: readonly PublishedSeries[]): {
+  readonly groups: readonly AxisGroup[];
+  readonly groupOf: readonly AxisGroup[];
+} {
+  const groups = new Map<string, AxisGroup>();
+  const groupOf = series.map(({ series: { axis } }) => {
+    const id = JSON.stringify([axis.grid, axis.calendar.name, axis.stamp]);
+    const group = groups.get(id) ?? { no: groups.size, axis, stepMs: fixedStep(axis.grid) };
+    groups.set(id, group);
+    return group;
+  });
+  return { groups: [...groups.values()], groupOf };
+}
+
+/** Slots of a civil grid in `span` by the stamp that the provider gives each. */
+export function stampsOf(axis: Axis, span: Interval): ReadonlyMap<number, Interval> {
+  const stamps = new Map<number, Interval>();
+  for (const slot of slotsIn(axis.grid, span)) {
+    stamps.set(stampOf(axis, axis.stamp.at === "start" ? slot.start : slot.end), slot);
+  }
+  return stamps;
+}
+
+/** Bars of a day and longer are stamped with a date: the same clock time in the stamp's zone as in the grid's. */
+function stampOf({ grid, stamp }: Axis, edge: Instant): number {
+  const dated = FIXED[grid.grain] === undefined && grid.grain !== "4h";
+  return dated && stamp.zone !== grid.zone ? fromLocalMs(stamp.zone, toLocalMs(grid.zone, edge)) : edge;
+}
+
+/** The step of a grid whose slots all have one length and start at its multiples in UTC, else null. */
+export function fixedStep(grid: Grid): number | null {
+  if (grid.grain === "4h") return grid.anchor === "utc" ? 4 * HOUR : null;
+  const step = FIXED[grid.grain];
+  if (step === undefined) return null;
+  return offsetSpans(grid.zone).every((span) => span.offsetMs % step === 0) ? step : null;
+}

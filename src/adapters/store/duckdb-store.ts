@@ -1,32 +1,31 @@
 import { access, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { type Dataset, tableOf } from "../../core/dataset/dataset.ts";
 import { seriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import { nominalMs, slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
-import type { Receipt, Store } from "../../engine/store-port.ts";
+import type { QueryResult, Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
+import { fillSeries } from "./context.ts";
+import { dataFile, type StoreSettings } from "./data-file.ts";
 import { publishIn } from "./publish.ts";
-import { rowsOf } from "./rows.ts";
+import { fillTable, jsonValues, rowsOf } from "./rows.ts";
+import { findRuns } from "./runs.ts";
 import { tableName, text } from "./tables.ts";
 
-/** A reader tells who holds the file after this long. */
-const READER_WAIT_MS = 10_000;
-/** A writer waits longer: publications of other processes take seconds, and its own work is already paid for. */
-const WRITER_WAIT_MS = 10 * 60_000;
+export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
 
-export interface StoreSettings {
-  /** DuckDB's `memory_limit`; the process itself takes about 500 MB more. */
-  readonly memoryLimit: string;
-  readonly threads: number;
+/** Milliseconds after which a reader or a writer tells who holds the file. */
+export interface StoreWaits {
+  readonly readerMs: number;
+  readonly writerMs: number;
 }
 
-export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
+/** A writer waits longer: publications of other processes take seconds, and its own work is already paid for. */
+export const STORE_WAITS: StoreWaits = { readerMs: 10_000, writerMs: 10 * 60_000 };
 
 /**
  * The typed tables in one DuckDB file. DuckDB refuses every second process while a writer has the file open, so it is
@@ -38,48 +37,46 @@ export function duckdbStore(options: {
   readonly history: string;
   readonly lock: Lock;
   readonly settings?: StoreSettings;
+  readonly waits?: StoreWaits;
 }): Store {
-  const { path, lock, bronze, history } = options;
-  const settings = options.settings ?? STORE_DEFAULTS;
+  const { path, lock, bronze, history, settings = STORE_DEFAULTS, waits = STORE_WAITS } = options;
+  const use = dataFile(path, settings, () => lock.holder());
 
-  const withWriter = <T>(purpose: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
-    lock.hold(purpose, WRITER_WAIT_MS, async () => {
+  const write = <T>(purpose: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
+    lock.hold(purpose, waits.writerMs, async () => {
       await mkdir(dirname(path), { recursive: true });
-      return withFile(path, "READ_WRITE", settings, WRITER_WAIT_MS, () => lock.holder(), work);
+      return use({ mode: "READ_WRITE", waitMs: waits.writerMs }, work);
     });
 
-  const withReader = async <T>(absent: T, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> => {
-    if (!(await exists(path))) return absent;
-    return withFile(path, "READ_ONLY", settings, READER_WAIT_MS, () => lock.holder(), work);
-  };
+  const read = async <T>(absent: T, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
+    (await exists(path)) ? use({ mode: "READ_ONLY", waitMs: waits.readerMs }, work) : absent;
 
   return {
     path,
 
     publish(request) {
-      return withWriter(`publishing ${request.chunkId}`, async (connection) => {
-        const receipt = await publishIn(connection, request, { bronze, history });
-        await refreshHistoryView(connection, request.dataset, history);
-        return receipt;
-      });
+      return write(`publishing ${request.chunkId}`, (connection) =>
+        publishIn(connection, request, { bronze, history }),
+      );
     },
 
     receipt(chunkId) {
-      return withReader<Receipt | null>(null, async (connection) => {
-        if (!(await hasTable(connection, "receipt"))) return null;
+      return read<Receipt | null>(null, async (connection) => {
+        if (!(await hasTable(connection, "main.receipt"))) return null;
         const [row] = await rowsOf(connection, `select body from receipt where chunk = ${text(chunkId)}`);
         return row ? (JSON.parse(String(row.body)) as Receipt) : null;
       });
     },
 
     query(sql) {
-      return withReader({ columns: [], rows: [] }, async (connection) => {
+      return read<QueryResult>({ columns: [], rows: [] }, async (connection) => {
         try {
+          await refuseWrites(connection, sql);
           const reader = await connection.runAndReadAll(sql);
           const types = reader.columnTypes();
           return {
             columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
-            rows: reader.getRowsJson(),
+            rows: reader.convertRows(await jsonValues()),
           };
         } catch (cause) {
           throw new RetrofillError("SQL_INVALID", (cause as Error).message, {
@@ -91,7 +88,7 @@ export function duckdbStore(options: {
     },
 
     totals(dataset) {
-      return withReader(new Map(), async (connection) => {
+      return read(new Map(), async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return new Map();
         const rows = await rowsOf(
           connection,
@@ -108,7 +105,7 @@ export function duckdbStore(options: {
     },
 
     doubledKeys(dataset) {
-      return withReader(0, async (connection) => {
+      return read(0, async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return 0;
         const columns = [...dataset.key, dataset.time].join(", ");
         const [row] = await rowsOf(
@@ -120,113 +117,57 @@ export function duckdbStore(options: {
     },
 
     storedSlots(dataset, series) {
-      return withReader(new Map(), async (connection) => {
+      return read(new Map(), async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return new Map();
-        if (series.length === 0) return new Map();
-        // A read-only connection cannot append, not even to a temporary table.
-        const listed = series.map((one, i) => {
-          const parts = dataset.key.map((k) => text(one.parts[k] ?? ""));
-          return `(${i}, ${Math.ceil(nominalMs(one.axis.grid.grain))}, ${parts.join(", ")})`;
-        });
-        const seriesTable = `(values ${listed.join(", ")}) s(series_no, step_ms, ${dataset.key.join(", ")})`;
-        // Neighbouring rows become one island: a row starts a new one when it is more than a slot after the last.
+        await fillSeries(connection, dataset.key, series);
+        await findRuns(connection, dataset, series);
+        await fillTable(
+          connection,
+          "usual_t",
+          "series_no integer, slot_length bigint",
+          series.map(({ axis }, i) => [i, Math.ceil(nominalMs(axis.grid.grain))]),
+        );
+        // Runs a usual slot apart touch; those across a longer slot (a clock change, a long month) meet below.
         const islands = await rowsOf(
           connection,
-          `select series_no, min(ms) as low, max(ms) as high from (
-             select series_no, ms, sum(fresh) over (partition by series_no order by ms) as island from (
-               select s.series_no, epoch_ms(c.${dataset.time}) as ms,
-                 case when epoch_ms(c.${dataset.time}) - lag(epoch_ms(c.${dataset.time}))
-                   over (partition by s.series_no order by c.${dataset.time}) <= s.step_ms then 0 else 1 end as fresh
-               from ${tableName(dataset)} c join ${seriesTable} on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")}))
+          `select series_no, min(low) as low, max(high) as high from (
+             select *, sum(fresh) over (partition by series_no order by low) as island from (
+               select r.*, case when r.low - lag(r.high) over (partition by r.series_no order by r.low) <= u.slot_length
+                 then 0 else 1 end as fresh
+               from run_t r join usual_t u on u.series_no = r.series_no))
            group by series_no, island order by series_no, low`,
         );
-        const bySeries = new Map<number, Interval[]>();
+        const bySeries = series.map((): Interval[] => []);
         for (const row of islands) {
           const no = Number(row.series_no);
           const grid = series[no]?.axis.grid;
-          if (!grid) continue;
-          const list = bySeries.get(no) ?? [];
-          bySeries.set(no, list);
-          list.push({
-            start: slotAt(grid, instant(Number(row.low))).start,
-            end: slotAt(grid, instant(Number(row.high))).end,
-          });
+          if (!grid) throw new Error(`unreachable: series ${no} is not asked`);
+          const start = slotAt(grid, instant(Number(row.low))).start;
+          bySeries[no]?.push({ start, end: slotAt(grid, instant(Number(row.high))).end });
         }
-        return new Map(series.map((one, i) => [one.key, normalize(bySeries.get(i) ?? [])]));
+        return new Map(series.map((one, i) => [one.key, normalize(bySeries[i] ?? [])]));
       });
     },
   };
 }
 
-async function withFile<T>(
-  path: string,
-  mode: "READ_ONLY" | "READ_WRITE",
-  settings: StoreSettings,
-  waitMs: number,
-  holder: () => Promise<string | null>,
-  work: (connection: DuckDBConnection) => Promise<T>,
-): Promise<T> {
-  // Loaded on first use: opening DuckDB costs 200 ms that commands on the ledger alone do not pay.
-  const { DuckDBInstance } = await import("@duckdb/node-api");
-  const deadline = Date.now() + waitMs;
-  for (;;) {
-    try {
-      const instance = await DuckDBInstance.create(path, {
-        access_mode: mode,
-        memory_limit: settings.memoryLimit,
-        threads: String(settings.threads),
-        autoinstall_known_extensions: "false",
-        preserve_insertion_order: "false",
-      });
-      const connection = await instance.connect();
-      try {
-        return await work(connection);
-      } finally {
-        connection.closeSync();
-        instance.closeSync();
-      }
-    } catch (error) {
-      if (!isLocked(error)) throw asDiskFull(error, path);
-      if (Date.now() >= deadline) {
-        const who = (await holder()) ?? (error as Error).message.match(/PID \d+/)?.[0] ?? "another process";
-        throw new RetrofillError("STORE_BUSY", `the data file is held by ${who}`, {
-          hint: "run the command again when it has finished; coverage, gaps and runs read only the ledger",
-          cause: error,
-        });
-      }
-      await delay(5 + Math.random() * 45);
+/** The file is open read-only, yet COPY, ATTACH and SET would write elsewhere. */
+async function refuseWrites(connection: DuckDBConnection, sql: string): Promise<void> {
+  const { StatementType } = await import("@duckdb/node-api");
+  const statements = await connection.extractStatements(sql);
+  for (let i = 0; i < statements.count; i++) {
+    const { statementType } = await statements.prepare(i);
+    if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) {
+      throw new Error(`only queries are answered here, not ${StatementType[statementType]}`);
     }
   }
 }
 
-function isLocked(error: unknown): boolean {
-  return error instanceof Error && /Could not set lock on file|Conflicting lock/.test(error.message);
-}
-
-function asDiskFull(error: unknown, path: string): unknown {
-  if (error instanceof Error && /No space left on device|disk is full/i.test(error.message)) {
-    return new RetrofillError("DISK_FULL", `the disk is full: ${path} could not be written`, {
-      hint: "free some space and resume the run; nothing that was committed is lost",
-      cause: error,
-    });
-  }
-  return error;
-}
-
-async function refreshHistoryView(connection: DuckDBConnection, dataset: Dataset, history: string): Promise<void> {
-  const pattern = `${history}/dataset=${dataset.name}/version=${dataset.version}/*.parquet`;
-  const [found] = await rowsOf(connection, `select count(*) as n from glob(${text(pattern)})`);
-  if (Number(found?.n ?? 0) === 0) return;
-  // An image whose publication never committed has no receipt and does not count.
-  await connection.run(`create or replace view main.${tableOf(dataset.name)}__history as
-    select h.* from read_parquet(${text(pattern)}) h semi join receipt r on r.chunk = h.replaced_by`);
-}
-
 async function hasTable(connection: DuckDBConnection, name: string): Promise<boolean> {
-  const [schema, table] = name.includes(".") ? name.split(".") : ["main", name];
+  const [schema = "", table = ""] = name.split(".");
   const rows = await rowsOf(
     connection,
-    `select 1 from duckdb_tables() where schema_name = ${text(schema ?? "")} and table_name = ${text(table ?? "")}`,
+    `select 1 from duckdb_tables() where schema_name = ${text(schema)} and table_name = ${text(table)}`,
   );
   return rows.length > 0;
 }

@@ -15,7 +15,8 @@ export async function fillTable(
   await connection.run(`create or replace temp table ${name} (${columns})`);
   if (rows.length === 0) return;
   const types = columns.split(",").map((column) => column.trim().split(/\s+/).at(-1));
-  const appender = await connection.createAppender(name);
+  // Named with its catalog: without it, a connection to a read-only file refuses to append.
+  const appender = await connection.createAppender(name, null, "temp");
   for (const row of rows) {
     for (const [i, value] of row.entries()) {
       if (value === null) appender.appendNull();

@@ -1,4 +1,5 @@
 import { type Dataset, tableOf } from "../../core/dataset/dataset.ts";
+import type { Interval } from "../../core/time/interval.ts";
 
 /** Every row names the bronze object it came from, by its place in ingest order. */
 export const OBJECT_COLUMN = "object_no";
@@ -41,13 +42,15 @@ export function payloadColumns(dataset: Dataset): readonly string[] {
 }
 
 /**
- * The stored rows of the series in `series_t`, as a subquery: `series_no`, `slot_ms`, `row_id` and the columns named.
- * `row_id` holds within a transaction only.
+ * The stored rows of the series in `series_t`, as a subquery: `series_no`, `slot_ms`, `row_id` and the columns named;
+ * only those with a slot inside `within`, if given. `row_id` holds within a transaction only.
  */
-export function storedRows(dataset: Dataset, columns: readonly string[] = []): string {
-  const more = columns.map((name) => `, c.${name}`).join("");
-  return `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, c.rowid as row_id${more}
-    from ${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")})`;
+export function storedRows(dataset: Dataset, options: { columns?: readonly string[]; within?: Interval } = {}): string {
+  const { columns = [], within } = options;
+  const { time } = dataset;
+  const inside = within ? ` where c.${time} >= epoch_ms(${within.start}) and c.${time} < epoch_ms(${within.end})` : "";
+  return `(select s.series_no, epoch_ms(c.${time}) as slot_ms, c.rowid as row_id${columns.map((name) => `, c.${name}`).join("")}
+    from ${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")}${inside})`;
 }
 
 /** A SQL text literal. */

@@ -6,7 +6,7 @@ import type { Axis } from "../dataset/axis.ts";
 import { type Series, seriesKey } from "../dataset/series.ts";
 import { DAY, HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { intersect, normalize, subtract } from "../time/interval-set.ts";
+import { type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
 import { type Gap, gapSet, placeOf, type Standing, standingOf } from "./gaps.ts";
 import { applyFindings, applyUnanswered, type Segment, type Segments, setOf } from "./segment.ts";
 
@@ -37,7 +37,7 @@ describe("gaps", () => {
           now: NOW,
           realNow: NOW,
           refusedAt: () => instant(NOW - (isFresh ? HOUR : 2 * DAY)),
-          heedRefusals: true,
+          leaveOut: "fresh",
         });
         const refused = isFresh ? setOf(segments, "refused") : [];
         const due = subtract([DAY_ONE], refused);
@@ -126,7 +126,7 @@ describe("a refusal", () => {
   });
 
   it("is a gap for the run that met it inside its printed scope", () => {
-    const standing = stand(hours, refused, { refusedAt: NOW, heedRefusals: false });
+    const standing = stand(hours, refused, { refusedAt: NOW, leaveOut: [] });
     expect(standing.slots).toMatchObject({ due: 24, gap: 24, refused: 6 });
   });
 });
@@ -188,16 +188,16 @@ function stand(
     readonly span?: Interval;
     readonly now?: Instant;
     readonly refusedAt?: Instant | null;
-    readonly heedRefusals?: boolean;
+    readonly leaveOut?: "fresh" | IntervalSet;
   },
 ): Standing {
-  const { span: asked = DAY_ONE, now = NOW, refusedAt = null, heedRefusals = true } = options;
+  const { span: asked = DAY_ONE, now = NOW, refusedAt = null, leaveOut = "fresh" } = options;
   return standingOf(series(axis), segments, {
     span: asked,
     now,
     realNow: NOW,
     refusedAt: () => refusedAt,
-    heedRefusals,
+    leaveOut,
   });
 }
 

@@ -49,7 +49,8 @@ export interface Standing {
 /**
  * What a series owes inside `span` at `now`, and what of it is there.
  * `refusedAt` tells when a refusal was received (real time), or null when it is not known.
- * `heedRefusals` false counts a fresh refusal as a gap (a run's own refusals, inside its printed scope).
+ * `leaveOut` says which refused stretches lie outside the effective scope: those received within a day, or exactly the
+ * given set (what a plan printed as left out; what its run is refused beyond that is a gap).
  */
 export function standingOf(
   series: Series,
@@ -59,20 +60,21 @@ export function standingOf(
     readonly now: Instant;
     readonly realNow: Instant;
     readonly refusedAt: (segment: Segment) => Instant | null;
-    readonly heedRefusals: boolean;
+    readonly leaveOut: "fresh" | IntervalSet;
   },
 ): Standing {
   const { axis } = series;
+  const isFresh = (segment: Segment): boolean => {
+    const at = options.refusedAt(segment);
+    return at !== null && options.realNow - at < REFUSAL_HOLDS_MS;
+  };
   const scope = effectiveScope(axis, options.span, options.now);
   const fullDue = scope === null ? [] : dueSet(axis, options.span, options.now);
-  const fresh = options.heedRefusals
-    ? segments.filter((segment) => {
-        if (segment.state !== "refused") return false;
-        const at = options.refusedAt(segment);
-        return at !== null && options.realNow - at < REFUSAL_HOLDS_MS;
-      })
-    : [];
-  const refused = cut(fresh, fullDue);
+  const turnedDown = segments.filter((segment) => segment.state === "refused");
+  const refused =
+    options.leaveOut === "fresh"
+      ? cut(turnedDown.filter(isFresh), fullDue)
+      : cut(turnedDown, intersect(fullDue, options.leaveOut));
   const due = subtract(fullDue, spansOf(refused));
   const there = setOf(segments, "covered", "empty");
   const open = subtract(due, there);

@@ -49,8 +49,3 @@ export interface Dataset {
 export function tableOf(name: DatasetName): string {
   return name.slice(name.indexOf(".") + 1);
 }
-
-/** The pipeline's name: `ohlcv` of `ohlcv.market_data`. */
-export function pipelineOf(name: DatasetName): string {
-  return name.slice(0, name.indexOf("."));
-}

@@ -2,7 +2,7 @@ import { type Gap, type GapCause, type GapPlace, gapSet, placeOf, type Standing 
 import type { Segments } from "../coverage/segment.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlotsOf } from "../time/grid.ts";
-import { formatInterval, type Interval } from "../time/interval.ts";
+import type { Interval } from "../time/interval.ts";
 import { clip, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
 import type { BuildStep, Cost, FetchStep, SeriesPlan, Step } from "./plan.ts";
 
@@ -72,7 +72,7 @@ function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
     emptySlots: standing.slots.empty,
     gapSlots: standing.slots.gap,
     gapCount: standing.gaps.length,
-    leftOut: standing.refused.map((segment) => `${formatInterval(segment)} ${segment.reason}`).join("; "),
+    leftOut: standing.refused.map(({ start, end, reason }) => ({ start, end, reason: reason ?? "refused" })),
     reasons: reasonsOf(state),
     calls,
   };

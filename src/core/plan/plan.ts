@@ -38,8 +38,8 @@ export interface SeriesPlan {
   readonly emptySlots: number;
   readonly gapSlots: number;
   readonly gapCount: number;
-  /** Refused less than a day ago and therefore left out, as text; empty when nothing was. */
-  readonly leftOut: string;
+  /** Refused less than a day ago and therefore left out. */
+  readonly leftOut: readonly (Interval & { readonly reason: string })[];
   /** Gap slots by cause and place, largest first. */
   readonly reasons: readonly { readonly cause: GapCause; readonly place: GapPlace; readonly slots: number }[];
   readonly calls: number;

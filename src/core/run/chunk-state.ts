@@ -3,7 +3,7 @@
  *
  *     fetch: pending -> running -> fetched -> published        deferred: waits for a limit or a retry, then claimed again
  *                          |-> deferred -> running             skipped: covered meanwhile by another run
- *                          |-> failed | refused | skipped
+ *                          |-> failed | refused | skipped      release: its worker stopped before it had an answer
  *     build: pending -> running -> published | failed
  */
 export type ChunkStatus =
@@ -34,7 +34,7 @@ export type ChunkEvent =
 
 const TRANSITIONS: Readonly<Record<ChunkStatus, Partial<Record<ChunkEvent, ChunkStatus>>>> = {
   pending: { claim: "running", adopted: "fetched", skipped: "skipped", cancel: "cancelled" },
-  deferred: { claim: "running", skipped: "skipped", cancel: "cancelled" },
+  deferred: { claim: "running", release: "pending", skipped: "skipped", cancel: "cancelled" },
   running: {
     release: "pending",
     defer: "deferred",
@@ -61,9 +61,4 @@ export function nextChunkStatus(status: ChunkStatus, event: ChunkEvent): ChunkSt
 /** The statuses from which `event` is allowed: the guard of the ledger's update. */
 export function statusesBefore(event: ChunkEvent): readonly ChunkStatus[] {
   return (Object.keys(TRANSITIONS) as ChunkStatus[]).filter((status) => TRANSITIONS[status][event] !== undefined);
-}
-
-/** Whether the chunk still reserves its interval. */
-export function isOpen(status: ChunkStatus): boolean {
-  return status === "pending" || status === "running" || status === "deferred" || status === "fetched";
 }

@@ -1,9 +1,9 @@
 /**
  * A run's life. `running` with a dead owner is what a kill leaves behind; `resume` takes it over.
  *
- *     running -> pausing -> paused -> running ...        interrupted: stopped by a signal, resumable
- *     running -> cancelling -> cancelled
- *     running -> succeeded | partial | failed
+ *     running -> paused | interrupted -> running ...     paused: somebody asked; interrupted: stopped by a signal
+ *     running | paused | interrupted -> cancelled
+ *     running -> succeeded | partial | failed            partial and failed may be reopened to retry what failed
  */
 export type RunStatus = "running" | "paused" | "interrupted" | "succeeded" | "partial" | "failed" | "cancelled";
 

@@ -28,6 +28,16 @@ export function plus(at: Instant, ms: number): Instant {
   return instant(at + ms);
 }
 
+/** The earlier of two instants. */
+export function earlier(a: Instant, b: Instant): Instant {
+  return Math.min(a, b) as Instant;
+}
+
+/** The later of two instants. */
+export function later(a: Instant, b: Instant): Instant {
+  return Math.max(a, b) as Instant;
+}
+
 /** UTC text, `2026-01-30T14:30:00Z`; milliseconds only when there are any. */
 export function formatInstant(at: Instant): string {
   return new Date(at).toISOString().replace(".000Z", "Z");

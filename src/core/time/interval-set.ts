@@ -1,4 +1,4 @@
-import type { Instant } from "./instant.ts";
+import { earlier, type Instant, later } from "./instant.ts";
 import { type Interval, lengthMs } from "./interval.ts";
 
 /**
@@ -44,7 +44,7 @@ export function subtract(from: IntervalSet, minus: IntervalSet): IntervalSet {
     while (cut < minus.length && (minus[cut] as Interval).start < span.end) {
       const hole = minus[cut] as Interval;
       if (hole.start > start) rest.push({ start, end: hole.start });
-      start = hole.end > start ? hole.end : start;
+      start = later(hole.end, start);
       cut++;
     }
     if (start < span.end) rest.push({ start, end: span.end });
@@ -60,8 +60,8 @@ export function intersect(a: IntervalSet, b: IntervalSet): IntervalSet {
   while (i < a.length && j < b.length) {
     const x = a[i] as Interval;
     const y = b[j] as Interval;
-    const start = x.start > y.start ? x.start : y.start;
-    const end = x.end < y.end ? x.end : y.end;
+    const start = later(x.start, y.start);
+    const end = earlier(x.end, y.end);
     if (start < end) shared.push({ start, end });
     if (x.end <= y.end) i++;
     else j++;
@@ -76,8 +76,8 @@ export function clip(set: IntervalSet, span: Interval): IntervalSet {
     const member = set[i] as Interval;
     if (member.start >= span.end) break;
     inside.push({
-      start: member.start > span.start ? member.start : span.start,
-      end: member.end < span.end ? member.end : span.end,
+      start: later(member.start, span.start),
+      end: earlier(member.end, span.end),
     });
   }
   return inside;

@@ -1,4 +1,4 @@
-import { formatShort, type Instant } from "./instant.ts";
+import { earlier, formatShort, type Instant, later } from "./instant.ts";
 
 /** Half-open span of UTC time: `start` belongs to it, `end` does not. Never empty. */
 export interface Interval {
@@ -27,8 +27,8 @@ export function overlaps(a: Interval, b: Interval): boolean {
 
 /** What both share, or null when nothing. */
 export function overlapOf(a: Interval, b: Interval): Interval | null {
-  const start = a.start > b.start ? a.start : b.start;
-  const end = a.end < b.end ? a.end : b.end;
+  const start = later(a.start, b.start);
+  const end = earlier(a.end, b.end);
   return start < end ? { start, end } : null;
 }
 

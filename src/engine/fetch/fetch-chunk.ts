@@ -1,5 +1,6 @@
 import { longestWindowMs, type RateLimit } from "../../core/budget/limits.ts";
 import type { Series } from "../../core/dataset/series.ts";
+import { slotAt } from "../../core/time/grid.ts";
 import { formatUtcDate, type Instant, instant } from "../../core/time/instant.ts";
 import type { Bronze } from "../bronze-port.ts";
 import type { Budget } from "../budget-port.ts";
@@ -8,7 +9,7 @@ import type { Clock, FailureClass, Outcome, Source, SourceRequest } from "../por
 import { classifyAnswer } from "./classify.ts";
 import { type Http, isTransportFailure, type RawAnswer, type TransportFailure } from "./http.ts";
 import { type Permits, QuotaExhausted } from "./permits.ts";
-import { MAX_ATTEMPTS, POLICY } from "./policy.ts";
+import { MAX_ATTEMPTS, POLICY, SPLIT_FLOOR_MS } from "./policy.ts";
 
 export interface FetchContext {
   readonly ledger: Ledger;
@@ -54,6 +55,8 @@ export async function fetchChunk(
 ): Promise<{ readonly chunk: ChunkRecord; readonly end: FetchEnd }> {
   let progress: ChunkProgress = chunk.progress ?? { page: 0, from: chunk.window.start, next: null, complete: false };
   let restarts = 0;
+  // A source that is too slow for the whole window is asked for less at once, for the rest of this chunk.
+  let reachMs = chunk.window.end - chunk.window.start;
   const done = (
     settlement: ChunkSettlement,
     stops: FetchEnd["stops"] = "nothing",
@@ -64,7 +67,10 @@ export async function fetchChunk(
   });
 
   while (!progress.complete) {
-    const request = progress.next ?? context.source.request(series, { start: progress.from, end: chunk.window.end });
+    // Further pages belong to the question that their first page asked, also after a resume.
+    const until = progress.next === null ? null : (progress.until ?? chunk.window.end);
+    const asked = { start: progress.from, end: until ?? reachFrom(series, progress.from, reachMs, chunk.window.end) };
+    const request = progress.next ?? context.source.request(series, asked);
     let answer: RawAnswer | TransportFailure;
     try {
       answer = await send(context, request, signal);
@@ -83,10 +89,18 @@ export async function fetchChunk(
         progress = { ...progress, next: null };
         continue;
       }
+      const policy = POLICY[outcome.class];
+      if (policy.splits && reachMs > SPLIT_FLOOR_MS) {
+        reachMs = Math.max(SPLIT_FLOOR_MS, Math.floor((asked.end - asked.start) / 2));
+        progress = { ...progress, next: null };
+        await context.clock.sleep(waitOf(context, chunk, outcome), signal).catch(() => undefined);
+        if (signal.aborted) return done({ event: "release", reason: "interrupted" });
+        continue;
+      }
       return { chunk: { ...chunk, progress }, end: await failureEnd(context, chunk, outcome) };
     }
     context.onCall({ ok: true, class: null, message: "" });
-    const step = nextProgress(context.source, chunk, progress, outcome);
+    const step = nextProgress(context.source, { asked: asked.end, window: chunk.window.end }, progress, outcome);
     if (step === null) {
       const reason = "the answer does not advance: its page repeats or its rows lie outside what was asked";
       return done({ event: "failed", reason }, "nothing", "bad-request");
@@ -115,17 +129,32 @@ async function send(
 type Rows = Extract<Outcome, { kind: "rows" }>;
 
 /** Where the chunk stands after an answer, or null when the answer leads nowhere. */
-function nextProgress(source: Source, chunk: ChunkRecord, before: ChunkProgress, rows: Rows): ChunkProgress | null {
+function nextProgress(
+  source: Source,
+  ends: { readonly asked: Instant; readonly window: Instant },
+  before: ChunkProgress,
+  rows: Rows,
+): ChunkProgress | null {
   const page = before.page + 1;
-  const end = chunk.window.end;
+  const end = ends.asked;
   const through = rows.through === null ? before.from : instant(Math.min(Math.max(rows.through, before.from), end));
   if (rows.next !== null) {
-    return through > before.from ? { page, from: through, next: rows.next, complete: through >= end } : null;
+    return through > before.from
+      ? { page, from: through, next: rows.next, until: end, complete: through >= ends.window }
+      : null;
   }
   if (source.silentCaps.includes(rows.rows) && through < end) {
     return through > before.from ? { page, from: through, next: null, complete: false } : null;
   }
-  return { page, from: end, next: null, complete: true };
+  return { page, from: end, next: null, complete: end >= ends.window };
+}
+
+/** The end of a request from `from`: whole slots, at least one, `reachMs` at most, never past `end`. */
+function reachFrom(series: Series, from: Instant, reachMs: number, end: Instant): Instant {
+  if (from + reachMs >= end) return end;
+  const { grid } = series.axis;
+  const cut = slotAt(grid, instant(from + reachMs)).start;
+  return cut > from ? cut : slotAt(grid, from).end;
 }
 
 async function commit(
@@ -172,6 +201,16 @@ async function commit(
   return context.ledger.commitPage(chunk, sidecar.object, after);
 }
 
+function waitOf(context: FetchContext, chunk: ChunkRecord, failure: Extract<Outcome, { kind: "failure" }>): number {
+  return POLICY[failure.class].wait({
+    attempt: chunk.attempt,
+    toldMs: failure.waitMs,
+    random: context.random,
+    longestWindowMs: longestWindowMs(context.limits),
+    ...context.backoff,
+  });
+}
+
 async function failureEnd(
   context: FetchContext,
   chunk: ChunkRecord,
@@ -179,13 +218,7 @@ async function failureEnd(
 ): Promise<FetchEnd> {
   const policy = POLICY[failure.class];
   const reason = `${failure.class}: ${failure.message}`;
-  const waitMs = policy.wait({
-    attempt: chunk.attempt,
-    toldMs: failure.waitMs,
-    random: context.random,
-    longestWindowMs: longestWindowMs(context.limits),
-    ...context.backoff,
-  });
+  const waitMs = waitOf(context, chunk, failure);
   if (policy.hold === "credential" && policy.retry === "after-wait") {
     const halved = await context.budget.throttled(context.credential, waitMs);
     if (halved) {

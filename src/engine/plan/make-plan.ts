@@ -32,7 +32,7 @@ export async function makePlan(project: Project, request: Request, options: Plan
   if (!dataset) throw new Error(`unreachable: ${request.selector} selects a dataset`);
   await checkLogic(project, dataset);
   const now = options.businessNow;
-  const scoped = await scopeOf(project, bound, dataset, request, { now, heedRefusals: true });
+  const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
   const pending = await pendingChunks(project, dataset);
   const disputed = await disputedChunks(project, dataset, scoped);
   const build = [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks];
@@ -88,7 +88,7 @@ export async function driftOf(project: Project, plan: Plan): Promise<readonly st
   try {
     const scoped = await scopeOf(project, bound, dataset, plan.request, {
       now: plan.businessNow,
-      heedRefusals: true,
+      leaveOut: "fresh",
     });
     now = fingerprintOf(project, bound, dataset, scoped);
   } catch (error) {

@@ -4,9 +4,10 @@ import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
 import type { Series, SeriesKey } from "../../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../../core/errors.ts";
-import type { Request } from "../../core/plan/plan.ts";
+import type { Plan, Request } from "../../core/plan/plan.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
+import { EMPTY, normalize } from "../../core/time/interval-set.ts";
 import type { BoundPipeline, Project } from "../project.ts";
 
 /** One series of a request, with its truth. */
@@ -96,7 +97,11 @@ export async function scopeOf(
   bound: BoundPipeline,
   dataset: Dataset,
   request: Request,
-  options: { readonly now: Instant; readonly heedRefusals: boolean },
+  options: {
+    readonly now: Instant;
+    /** Refused stretches outside the effective scope: those received within a day, or what a plan left out. */
+    readonly leaveOut: "fresh" | Pick<Plan, "series">;
+  },
 ): Promise<readonly ScopedSeries[]> {
   const entries = await requestedEntries(project, bound, request);
   const wanted = requestedSeries(bound, dataset, entries, request, options.now);
@@ -106,6 +111,10 @@ export async function scopeOf(
     project.ledger.refusedAt(dataset.name, dataset.version),
   ]);
   const realNow = project.clock.now();
+  const leaveOut =
+    options.leaveOut === "fresh"
+      ? options.leaveOut
+      : new Map(options.leaveOut.series.map((one) => [one.key, normalize(one.leftOut)]));
   const scoped: ScopedSeries[] = [];
   for (const { series, entry } of wanted) {
     const requested = requestedSpan(series, request, options.now);
@@ -116,7 +125,7 @@ export async function scopeOf(
       now: options.now,
       realNow,
       refusedAt: (segment) => refusedAt.get(segment.chunk ?? "") ?? null,
-      heedRefusals: options.heedRefusals,
+      leaveOut: leaveOut === "fresh" ? leaveOut : (leaveOut.get(series.key) ?? EMPTY),
     });
     scoped.push({ series, entry, requested, segments: own, standing });
   }

@@ -1,8 +1,8 @@
-import { type Standing, standingOf } from "../../core/coverage/gaps.ts";
+import { standingOf } from "../../core/coverage/gaps.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Series, SeriesKey } from "../../core/dataset/series.ts";
 import { planRepair } from "../../core/plan/build-plan.ts";
-import { isEmptyPlan, type Plan } from "../../core/plan/plan.ts";
+import type { Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
@@ -304,7 +304,7 @@ class RunWorker {
       now: this.#run.businessNow,
       realNow: this.#project.clock.now(),
       refusedAt: () => null,
-      heedRefusals: false,
+      leaveOut: [],
     });
     return owes(standing, chunk);
   }
@@ -321,11 +321,9 @@ class RunWorker {
 
   /** The plan's scope as it stands; what the run itself was refused counts as a gap. */
   #scope(): Promise<readonly ScopedSeries[]> {
-    const planned = new Map(this.#plan.series.map((one) => [one.key, one]));
     return scopeOf(this.#project, this.#bound, this.#dataset, this.#plan.request, {
       now: this.#run.businessNow,
-      // A refusal that the plan already left out stays out; a fresh one inside its printed scope is a gap.
-      heedRefusals: [...planned.values()].some((one) => one.leftOut !== ""),
+      leaveOut: this.#plan,
     });
   }
 
@@ -359,11 +357,6 @@ function outcomeOf(summary: RunSummary, end: StageEnd): "succeeded" | "partial" 
   if (end.kind === "provider") return summary.rows.received > 0 ? "partial" : "failed";
   if (summary.gaps.after === 0) return "succeeded";
   return answered ? "partial" : "failed";
-}
-
-/** Whether a plan needs a run at all. */
-export function needsRun(plan: Plan): boolean {
-  return !isEmptyPlan(plan);
 }
 
 /** One slot more on each side, inside the key's life and what has settled. */

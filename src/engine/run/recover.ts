@@ -15,7 +15,7 @@ export async function adoptOrphans(project: Project, run: RunRecord): Promise<nu
   const chunks = new Map((await ledger.chunks(run.id, { kind: "fetch" })).map((chunk) => [chunk.id, chunk]));
   for (const { object, progress } of orphans.sort((a, b) => a.object.page - b.object.page)) {
     const chunk = chunks.get(object.chunkId);
-    if (!chunk || chunk.status !== "pending" || (chunk.progress?.page ?? 0) !== object.page) continue;
+    if (chunk?.status !== "pending" || (chunk.progress?.page ?? 0) !== object.page) continue;
     if ((await bronze.hash(object.path)) !== object.sha256) continue;
     if (!(await ledger.adoptPage(chunk, object, progress))) continue;
     chunks.set(chunk.id, { ...chunk, progress });

@@ -8,8 +8,8 @@ import type { DataFault } from "../faults.ts";
 import type { Answer, ProviderRequest } from "../provider.ts";
 import { sizeProblem, type Timespan, type Window, type WindowSize, windowAt } from "../windows.ts";
 import { aggregatesAnswer, badRequest, notEntitled, refusalInside200, timeframeNotIncluded } from "./bodies.ts";
-import type { PolygonWorld } from "./polygon.ts";
 import { readPage } from "./read-page.ts";
+import type { PolygonWorld } from "./world.ts";
 
 export const AGGREGATES_PATH = /^\/v2\/aggs\/ticker\/([^/]+)\/range\/([^/]+)\/([^/]+)\/([^/]+)\/([^/]+)$/;
 

@@ -57,7 +57,7 @@ export class RunSession {
   async finish(plan: Plan, execution: Execution | null): Promise<number> {
     const { output } = this.#context;
     output.status("");
-    const scoped = await this.#scope(plan.request, plan, execution);
+    const scoped = await this.#scope(plan.request, plan);
     const exit = this.#exitCode(execution);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
@@ -115,13 +115,12 @@ export class RunSession {
     output.document({ run_id: execution.run.id, plan_id: execution.run.planId, status: execution.run.status });
   }
 
-  #scope(request: Request, plan: Plan, execution: Execution | null): Promise<readonly ScopedSeries[]> {
+  #scope(request: Request, plan: Plan): Promise<readonly ScopedSeries[]> {
     const { project } = this.#opened;
     const { bound, datasets } = select(project, request.selector);
     const dataset = datasets[0];
     if (!dataset) return Promise.resolve([]);
-    const heedRefusals = execution === null || plan.series.some((one) => one.leftOut !== "");
-    return scopeOf(project, bound, dataset, request, { now: plan.businessNow, heedRefusals });
+    return scopeOf(project, bound, dataset, request, { now: plan.businessNow, leaveOut: plan });
   }
 
   #document(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): object {

@@ -23,6 +23,6 @@ export async function readScope(opened: OpenProject, selector: string | null, fl
   const { bound, datasets } = select(project, name);
   const dataset = datasets[0];
   if (!dataset) throw new Error(`unreachable: ${name} selects a dataset`);
-  const scoped = await scopeOf(project, bound, dataset, request, { now, heedRefusals: true });
+  const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
   return { bound, dataset, request, now, scoped };
 }

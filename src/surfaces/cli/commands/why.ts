@@ -37,7 +37,7 @@ export function why(planId: string, cell: string) {
       if (!dataset) throw new Error("unreachable: the plan selects a dataset");
       const scoped = await scopeOf(project, bound, dataset, plan.request, {
         now: plan.businessNow,
-        heedRefusals: true,
+        leaveOut: "fresh",
       });
       const one = scoped.find(({ series }) => series.key === key);
       if (!one) throw new RetrofillError("KEY_UNKNOWN", `${key} is not declared any more`);

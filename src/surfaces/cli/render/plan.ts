@@ -1,6 +1,7 @@
 import type { GapCause, GapPlace } from "../../../core/coverage/gaps.ts";
 import { isEmptyPlan, type Plan, type SeriesPlan } from "../../../core/plan/plan.ts";
 import { formatInstant, formatShort, type Instant } from "../../../core/time/instant.ts";
+import { formatInterval } from "../../../core/time/interval.ts";
 import { bytes, count, duration, type Output, plural, table } from "../output.ts";
 
 /** Prints a plan: what is missing and why, and what it costs. */
@@ -21,8 +22,10 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
   }
   output.line();
   for (const line of seriesTable(plan)) output.line(line);
-  const leftOut = plan.series.filter((one) => one.leftOut !== "");
-  for (const one of leftOut) output.line(`  left out: ${one.key} ${one.leftOut} (asked again after a day)`);
+  for (const { key, leftOut } of plan.series) {
+    for (const one of leftOut)
+      output.line(`  left out: ${key} ${formatInterval(one)} (asked again after a day): ${one.reason}`);
+  }
   output.line();
   if (isEmptyPlan(plan)) {
     output.line(`Nothing to do: ${plural(plan.series.length, "series", "series")} complete, 0 calls.`);

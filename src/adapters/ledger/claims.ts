@@ -1,0 +1,163 @@
+import type { ChunkStatus } from "../../core/run/chunk-state.ts";
+import { statusesBefore } from "../../core/run/chunk-state.ts";
+import { instant } from "../../core/time/instant.ts";
+import { type Interval, overlaps } from "../../core/time/interval.ts";
+import type { Claimed, Ledger, Owner, RunRecord } from "../../engine/ledger-port.ts";
+import { toChunk } from "./chunk-rows.ts";
+import type { LedgerDatabase, LedgerTx } from "./database.ts";
+import { requireOwner } from "./ownership.ts";
+
+/** A chunk in one of these holds its interval against younger runs. */
+const RESERVING: readonly ChunkStatus[] = ["pending", "running", "deferred", "fetched"];
+const CLAIMABLE = statusesBefore("claim");
+/** How many chunks a claim looks at when older runs may hold some of them. */
+const LOOK_AHEAD = 1_000;
+/** Chunks that wait are counted up to here: nobody needs to know more, and a claim must not read them all. */
+const MOST_COUNTED = 1_000;
+
+/** Handing out fetch chunks: in order, one owner each, never what an older live run has reserved. */
+export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"> {
+  return {
+    claimFetches(run, limit, now, isAlive) {
+      return ledger.write(async (tx): Promise<Claimed> => {
+        const { control } = await requireOwner(tx, run.id, run.fence);
+        const older = control === "none" ? await olderRuns(tx, run, isAlive) : [];
+        const open = control === "none" ? await claimable(tx, run, older.length > 0 ? LOOK_AHEAD : limit, now) : [];
+        const rivalOf = await rivals(tx, older, open);
+        const blockedBy = new Set<string>();
+        const held: string[] = [];
+        const free: string[] = [];
+        for (const row of open) {
+          const rival = rivalOf(row);
+          if (rival !== null) {
+            blockedBy.add(rival);
+            held.push(row.id);
+          } else if (free.length < limit) free.push(row.id);
+        }
+        if (held.length > 0) await tx.db.updateTable("chunk").set({ recheck: 1 }).where("id", "in", held).execute();
+        const claimed = await take(tx, run, free, now);
+        if (claimed.length > 0) tx.emit(run.id, "chunks.claimed", { chunks: free });
+        return {
+          chunks: claimed,
+          waiting: await countWaiting(tx, run.id),
+          nextAt: claimed.length < limit ? await nextDeferred(tx, run.id, now) : null,
+          blockedBy: [...blockedBy],
+        };
+      });
+    },
+  };
+}
+
+interface OpenRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly dataset: string;
+  readonly version: number;
+  readonly key: string;
+  readonly start_ms: number;
+  readonly end_ms: number;
+}
+
+/** The run's first chunks that may be claimed at `now`, in order. */
+async function claimable(tx: LedgerTx, run: RunRecord, limit: number, now: number): Promise<readonly OpenRow[]> {
+  const rows: OpenRow[] = [];
+  // One status at a time: the index then gives them in order, and a long run is not read and sorted at each claim.
+  for (const status of CLAIMABLE) {
+    const some = await tx.db
+      .selectFrom("chunk")
+      .select(["id", "seq", "dataset", "version", "key", "start_ms", "end_ms"])
+      .where("run_id", "=", run.id)
+      .where("kind", "=", "fetch")
+      .where("status", "=", status)
+      .where("not_before", "<=", now)
+      .orderBy("seq")
+      .limit(limit)
+      .execute();
+    rows.push(...some);
+  }
+  return rows.sort((a, b) => a.seq - b.seq).slice(0, limit);
+}
+
+/** Ids of live runs that were opened before `run`: their chunks go first. */
+async function olderRuns(tx: LedgerTx, run: RunRecord, isAlive: (owner: Owner) => boolean): Promise<readonly string[]> {
+  const runs = await tx.db
+    .selectFrom("run")
+    .select(["id", "host", "pid", "process_started"])
+    .where("status", "=", "running")
+    .where("ordinal", "<", run.ordinal)
+    .execute();
+  return runs
+    .filter((other) => isAlive({ host: other.host, pid: other.pid, processStarted: other.process_started }))
+    .map((other) => other.id);
+}
+
+/** Tells the older run that has reserved a part of a chunk's window, or null. */
+async function rivals(
+  tx: LedgerTx,
+  older: readonly string[],
+  open: readonly OpenRow[],
+): Promise<(row: OpenRow) => string | null> {
+  if (older.length === 0 || open.length === 0) return () => null;
+  const reserved = await tx.db
+    .selectFrom("chunk")
+    .select(["run_id", "dataset", "version", "key", "start_ms", "end_ms"])
+    .where("run_id", "in", older)
+    .where("kind", "=", "fetch")
+    .where("status", "in", RESERVING)
+    .where("key", "in", [...new Set(open.map((row) => row.key))])
+    .execute();
+  const bySeries = new Map<string, (Interval & { readonly run: string })[]>();
+  for (const row of reserved) {
+    const list = bySeries.get(seriesOf(row)) ?? [];
+    if (list.length === 0) bySeries.set(seriesOf(row), list);
+    list.push({ run: row.run_id, ...windowOf(row) });
+  }
+  return (row) => bySeries.get(seriesOf(row))?.find((other) => overlaps(other, windowOf(row)))?.run ?? null;
+}
+
+function seriesOf(row: Pick<OpenRow, "dataset" | "version" | "key">): string {
+  return `${row.dataset}@${row.version} ${row.key}`;
+}
+
+function windowOf(row: Pick<OpenRow, "start_ms" | "end_ms">): Interval {
+  return { start: instant(row.start_ms), end: instant(row.end_ms) };
+}
+
+async function take(tx: LedgerTx, run: RunRecord, ids: readonly string[], now: number): Promise<Claimed["chunks"]> {
+  if (ids.length === 0) return [];
+  const rows = await tx.db
+    .updateTable("chunk")
+    .set((e) => ({ status: "running", attempt: e("attempt", "+", 1), fence: run.fence, updated_at: now }))
+    .where("id", "in", ids)
+    .returningAll()
+    .execute();
+  return rows.map(toChunk).sort((a, b) => a.seq - b.seq);
+}
+
+async function countWaiting(tx: LedgerTx, runId: string): Promise<number> {
+  const some = tx.db
+    .selectFrom("chunk")
+    .select("id")
+    .where("run_id", "=", runId)
+    .where("kind", "=", "fetch")
+    .where("status", "in", CLAIMABLE)
+    .limit(MOST_COUNTED)
+    .as("some");
+  const row = await tx.db
+    .selectFrom(some)
+    .select((e) => e.fn.countAll().as("n"))
+    .executeTakeFirstOrThrow();
+  return Number(row.n);
+}
+
+async function nextDeferred(tx: LedgerTx, runId: string, now: number): Promise<Claimed["nextAt"]> {
+  const row = await tx.db
+    .selectFrom("chunk")
+    .select((e) => e.fn.min("not_before").as("next"))
+    .where("run_id", "=", runId)
+    .where("kind", "=", "fetch")
+    .where("status", "=", "deferred")
+    .where("not_before", ">", now)
+    .executeTakeFirstOrThrow();
+  return row.next === null ? null : instant(Number(row.next));
+}

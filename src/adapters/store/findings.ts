@@ -1,0 +1,86 @@
+import type { Findings } from "../../core/coverage/segment.ts";
+import { slotAt } from "../../core/time/grid.ts";
+import { instant } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
+import { type Context, seriesAt } from "./context.ts";
+import { findHoles } from "./holes.ts";
+import { type JudgedObject, SUPERSEDED } from "./judge.ts";
+import { hasRows, type Row, rowsOf } from "./rows.ts";
+import { storedRows, text } from "./tables.ts";
+
+type Blocked = Findings["blocked"][number];
+
+/** What the publication learned about each of its series, from the rows as they are stored now. */
+export async function makeFindings(
+  context: Context,
+  objects: readonly JudgedObject[],
+): Promise<Readonly<Record<string, Findings>>> {
+  const { request, connection } = context;
+  const holes = await findHoles(connection, request, context.groupOf);
+  const blocked = await findBlocked(context, objects);
+  return Object.fromEntries(
+    request.series.map(({ series }, i): [string, Findings] => {
+      const own = objects.filter((one) => one.seriesNo === i);
+      const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
+      const restored = request.restore.get(series.key);
+      if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
+      const answered = own.map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
+      return [series.key, { answered, ...found }];
+    }),
+  );
+}
+
+/**
+ * By series, in order and disjoint: windows of blocked objects, and asked slots whose record a check stopped where no
+ * row is stored. Where windows overlap, the latest answer speaks.
+ */
+async function findBlocked(
+  context: Context,
+  objects: readonly JudgedObject[],
+): Promise<readonly (readonly Blocked[])[]> {
+  const found = context.request.series.map((): Blocked[] => []);
+  const byNo = new Map(objects.map((one) => [one.object.ordinal, { one, later: answeredAfter(objects, one) }]));
+  const add = (no: number, span: Interval, reason: string): void => {
+    const { one, later } = byNo.get(no) as { one: JudgedObject; later: IntervalSet };
+    const chunk = one.object.chunkId;
+    const list = found[one.seriesNo] as Blocked[];
+    for (const rest of subtract([span], later)) {
+      const last = list[list.length - 1];
+      const goesOn = last?.end === rest.start && last.reason === reason && last.chunk === chunk;
+      if (goesOn) list[list.length - 1] = { ...last, end: rest.end };
+      else list.push({ ...rest, chunk, reason });
+    }
+  };
+  for (const { object, blocked } of objects) if (blocked) add(object.ordinal, object.answered, "too many bad records");
+  for (const row of await stoppedSlots(context)) {
+    const { one } = byNo.get(Number(row.object_no)) as { one: JudgedObject };
+    const at = instant(Number(row.slot_ms));
+    const { start, end } = one.object.answered;
+    // A record outside what was asked claims nothing.
+    if (one.blocked || at < start || at >= end) continue;
+    add(one.object.ordinal, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
+  }
+  return found.map((list) => list.sort((a, b) => a.start - b.start));
+}
+
+/** Slots that have a bad record and no row. */
+async function stoppedSlots({ connection, request }: Context): Promise<readonly Row[]> {
+  const stopped = `select series_no, object_no, slot_ms, arg_max(reason, row_no) as reason from staged_t
+    where reason not in ('unfinished', 'object_blocked', ${text(SUPERSEDED)}) and slot_ms is not null group by all`;
+  if (!(await hasRows(connection, stopped))) return [];
+  return rowsOf(
+    connection,
+    `select j.object_no, j.slot_ms, j.reason from (${stopped}) j
+     anti join ${storedRows(request.dataset)} c on c.series_no = j.series_no and c.slot_ms = j.slot_ms
+     order by j.object_no, j.slot_ms`,
+  );
+}
+
+function answeredAfter(objects: readonly JudgedObject[], one: JudgedObject): IntervalSet {
+  return normalize(
+    objects
+      .filter((other) => other.seriesNo === one.seriesNo && other.object.ordinal > one.object.ordinal)
+      .map((other) => other.object.answered),
+  );
+}

@@ -1,0 +1,143 @@
+import { slotAt } from "../../core/time/grid.ts";
+import { instant } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { type Context, seriesAt } from "./context.ts";
+import { isOvertaken, type JudgedObject } from "./judge.ts";
+import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
+import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, text } from "./tables.ts";
+
+/** What a layer changed in one series. */
+export interface SeriesChange {
+  readonly seriesNo: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly retracted: number;
+  readonly span: Interval;
+}
+
+/** The table that collects the rows that a publication replaces or takes back, as they were. */
+export function imageStatement({ request }: Context): string {
+  const { dataset } = request;
+  const columns = dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
+  return `create or replace temp table image_t (change varchar, replaced_by varchar, ${columns})`;
+}
+
+/**
+ * Writes what the sound records of one layer change: rows that are new or differ, and takes back stored rows that a
+ * complete answer for their slot lacks. Replaced rows go to `image_t`.
+ */
+export async function mergeLayer(
+  context: Context,
+  layer: readonly JudgedObject[],
+  options: { readonly isOnly: boolean },
+): Promise<readonly SeriesChange[]> {
+  const { connection, request } = context;
+  const { dataset } = request;
+  await fillTable(
+    connection,
+    "layer_t",
+    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean",
+    layer.map((one) => [
+      one.object.ordinal,
+      one.seriesNo,
+      one.object.answered.start,
+      one.object.answered.end,
+      one.complete,
+    ]),
+  );
+  const sound = `select * exclude (reason, record) from staged_t where reason is null
+    ${options.isOnly ? "" : "and object_no in (select object_no from layer_t)"}`;
+  const within = hullOf(layer);
+  if (!(await hasRows(connection, storedRows(dataset, { within })))) {
+    const changes = await changesOf(context, `(select *, null::bigint as old_row from (${sound}))`);
+    await insertRows(context, `(${sound})`);
+    return changes;
+  }
+  const payload = payloadColumns(dataset);
+  const differs = payload.map((name) => `g.${name} is distinct from c.${name}`).join(" or ");
+  await connection.run(`create or replace temp table diff_t as
+    select g.*, c.row_id as old_row from (${sound}) g
+    left join ${storedRows(dataset, { columns: payload, within })} c
+      on c.series_no = g.series_no and c.slot_ms = g.slot_ms
+    where c.row_id is null or ${differs}`);
+  await findLost(context, within);
+  const changes = [...(await changesOf(context, "diff_t")), ...(await retractions(context))];
+  if (changes.some((one) => one.updated + one.retracted > 0)) {
+    await keepImages(context);
+    await connection.run(`delete from ${tableName(dataset)} where rowid in (
+      select old_row from diff_t where old_row is not null union all select row_id from lost_t)`);
+  }
+  await insertRows(context, "diff_t");
+  return changes;
+}
+
+/** `lost_t`: stored rows in the window of a complete answer that has no record for their slot, not even a bad one. */
+async function findLost({ connection, request }: Context, within: Interval): Promise<void> {
+  await connection.run(`create or replace temp table lost_t as
+    select lost.* from (
+      select c.series_no, c.slot_ms, c.row_id, c.object_no as stored_object, o.object_no
+      from ${storedRows(request.dataset, { columns: [OBJECT_COLUMN], within })} c
+      anti join (select series_no, slot_ms from staged_t where reason is null
+        and object_no in (select object_no from layer_t)) g on g.series_no = c.series_no and g.slot_ms = c.slot_ms
+      join layer_t o on o.series_no = c.series_no and o.complete and c.slot_ms >= o.start_ms and c.slot_ms < o.end_ms
+    ) lost
+    where stored_object < object_no and not ${isOvertaken("lost")}
+      and not exists (select 1 from staged_t j where j.reason is not null and j.object_no = lost.object_no
+        and j.slot_ms = lost.slot_ms)`);
+}
+
+async function keepImages({ connection, request }: Context): Promise<void> {
+  const columns = request.dataset.columns.map((column) => `c.${column.name}`).join(", ");
+  const image = (change: string, rows: string): string =>
+    `insert into image_t select ${text(change)}, ${text(request.chunkId)}, ${columns}
+     from ${tableName(request.dataset)} c semi join (${rows}) r on r.id = c.rowid`;
+  await connection.run(image("updated", "select old_row as id from diff_t where old_row is not null"));
+  await connection.run(image("retracted", "select row_id as id from lost_t"));
+}
+
+async function insertRows({ connection, request }: Context, rows: string): Promise<void> {
+  const { dataset } = request;
+  const names = dataset.columns.map((column) => column.name);
+  const values = names.map((name) => {
+    if (dataset.key.includes(name)) return `s.${name}`;
+    return name === dataset.time ? "epoch_ms(g.slot_ms)" : `g.${name}`;
+  });
+  await connection.run(`insert into ${tableName(dataset)} (${names.join(", ")})
+    select ${values.join(", ")} from ${rows} g join series_t s on s.series_no = g.series_no`);
+}
+
+async function changesOf(context: Context, diff: string): Promise<readonly SeriesChange[]> {
+  const rows = await rowsOf(
+    context.connection,
+    `select series_no, object_no, count(*) - count(old_row) as inserted, count(old_row) as updated, 0 as retracted,
+       min(slot_ms) as low, max(slot_ms) as high from ${diff} group by series_no, object_no order by series_no, low`,
+  );
+  return rows.map((row) => changeOf(context, row));
+}
+
+async function retractions(context: Context): Promise<readonly SeriesChange[]> {
+  const rows = await rowsOf(
+    context.connection,
+    `select series_no, object_no, 0 as inserted, 0 as updated, count(*) as retracted,
+       min(slot_ms) as low, max(slot_ms) as high from lost_t group by series_no, object_no order by series_no, low`,
+  );
+  return rows.map((row) => changeOf(context, row));
+}
+
+function changeOf(context: Context, row: Row): SeriesChange {
+  const { grid } = seriesAt(context, row.series_no).axis;
+  return {
+    seriesNo: Number(row.series_no),
+    inserted: Number(row.inserted),
+    updated: Number(row.updated),
+    retracted: Number(row.retracted),
+    span: { start: instant(Number(row.low)), end: slotAt(grid, instant(Number(row.high))).end },
+  };
+}
+
+function hullOf(layer: readonly JudgedObject[]): Interval {
+  const extents = layer.map((one) => one.extent).sort((a, b) => a.start - b.start);
+  const first = extents[0];
+  if (!first) throw new Error("unreachable: a layer holds at least one object");
+  return extents.reduce((hull, next) => (next.end > hull.end ? { start: hull.start, end: next.end } : hull), first);
+}

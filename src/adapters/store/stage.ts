@@ -1,0 +1,173 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { RetrofillError } from "../../core/errors.ts";
+import { slotAt } from "../../core/time/grid.ts";
+import { instant } from "../../core/time/instant.ts";
+import type { ObjectRecord } from "../../engine/ledger-port.ts";
+import { stampsOf } from "./axes.ts";
+import type { Context } from "./context.ts";
+import { recordsQuery } from "./records.ts";
+import { fillTable, rowsOf } from "./rows.ts";
+import { payloadColumns, text } from "./tables.ts";
+
+/** Stamps outside these years cannot belong to a slot and are not looked up: 1970 to 2100. */
+const STAMP_LIMITS = { min: 0, max: 4_102_444_800_000 };
+
+/**
+ * Fills `staged_t` with every record of the request's objects: its slot (null where its stamp names none), the `reason`
+ * that keeps it out or null, the record itself where there is a reason, and the columns it fills where there is none.
+ * @throws RetrofillError BRONZE_DAMAGED when a body is not what was received
+ */
+export async function stage(context: Context, bronze: string): Promise<void> {
+  const { connection, request } = context;
+  if (request.restore.size > 0) for (const object of request.objects) await checkBody(object, bronze);
+  const withRows = request.objects.filter((object) => object.rows > 0);
+  let unreadable: readonly ObjectRecord[] = [];
+  try {
+    await stageAll(context, bronze, withRows);
+  } catch (error) {
+    unreadable = await findUnreadable(context, bronze, withRows);
+    if (unreadable.length === 0) throw error;
+    await stageAll(
+      context,
+      bronze,
+      withRows.filter((object) => !unreadable.includes(object)),
+    );
+  }
+  const counts = await rowsOf(connection, "select object_no, count(*) as n from staged_t group by object_no");
+  const read = new Map(counts.map((row) => [row.object_no, row.n]));
+  for (const object of withRows.filter(({ ordinal, rows }) => read.get(ordinal) !== rows)) {
+    await checkBody(object, bronze);
+    await connection.run(`delete from staged_t where object_no = ${object.ordinal}`);
+    await connection.run(`insert into staged_t (object_no, series_no, row_no, reason)
+      select ${object.ordinal}, ${context.seriesNoOf(object)}, range, 'unreadable' from range(${object.rows})`);
+  }
+}
+
+async function stageAll(context: Context, bronze: string, objects: readonly ObjectRecord[]): Promise<void> {
+  const { connection, request } = context;
+  const payload = payloadColumns(request.dataset);
+  const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
+  await connection.run(`create or replace temp table staged_t (object_no bigint, series_no integer, row_no bigint,
+    slot_ms bigint, reason varchar, record json, ${payload.map((name) => `${name} ${types.get(name)}`).join(", ")})`);
+  const isCivil = (object: ObjectRecord): boolean => context.groupOf[context.seriesNoOf(object)]?.stepMs === null;
+  for (const strict of [true, false]) {
+    for (const civil of [false, true]) {
+      const some = objects.filter((object) => object.strict === strict && isCivil(object) === civil);
+      if (some.length === 0) continue;
+      const records = recordsQuery(some, { shape: request.shape, bronze });
+      if (civil) await stageCivil(context, records);
+      else await connection.run(insertion(context, placedOnSteps(records, request.shape.stamp)));
+    }
+  }
+}
+
+/** Records of series whose slots have one length: the stamp alone tells the slot. */
+function placedOnSteps(records: string, stamp: string): string {
+  const start = `r.${stamp} - o.shift_ms`;
+  return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
+      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and r.${stamp} % o.step_ms = 0
+        and ${start} >= 0 then ${start} end as slot_ms,
+      ${start} + o.step_ms as slot_end
+    from (${records}) r join object_t o on o.object_no = r.object_no`;
+}
+
+/** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
+async function stageCivil(context: Context, records: string): Promise<void> {
+  const { connection, groups, request } = context;
+  const { stamp } = request.shape;
+  await connection.run(`create or replace temp table record_t as
+    select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r join object_t o on o.object_no = r.object_no`);
+  const spans = await rowsOf(
+    connection,
+    `select axis_no, min(stamp_ms) as low, max(stamp_ms) as high from record_t
+     where stamp_ms between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} group by axis_no`,
+  );
+  const stamps = spans.flatMap(({ axis_no, low, high }) => {
+    const group = groups[Number(axis_no)];
+    if (!group) throw new Error(`unreachable: axis ${axis_no} is not in this publication`);
+    // Two slots more on each side: a stamp may be a slot's end, on clocks of another zone.
+    const { grid } = group.axis;
+    const before = slotAt(grid, instant(slotAt(grid, instant(Number(low))).start - 1));
+    const after = slotAt(grid, slotAt(grid, instant(Number(high))).end);
+    const around = {
+      start: slotAt(grid, instant(before.start - 1)).start,
+      end: slotAt(grid, after.end).end,
+    };
+    return [...stampsOf(group.axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
+  });
+  await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
+  const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
+    left join stamp_t s on s.axis_no = r.axis_no and s.stamp_ms = r.stamp_ms`;
+  await connection.run(insertion(context, placed));
+}
+
+/** Judges placed records and fills their columns, in one statement. */
+function insertion({ request }: Context, placed: string): string {
+  const { dataset, source } = request;
+  const { select, checks } = dataset.production;
+  const reasons = [
+    "when raw.unreadable then 'unreadable'",
+    "when raw.slot_ms is null then 'off_grid'",
+    "when raw.slot_end > raw.business_now then 'unfinished'",
+    ...checks.map((check) => `when coalesce(${check.bad}, true) then ${text(check.reason)}`),
+  ];
+  const own: Readonly<Record<string, string>> = { source: text(source), source_ts: "epoch_ms(raw.stamp_ms)" };
+  const columns = payloadColumns(dataset).map((name) => {
+    const expression = own[name] ?? select[name];
+    if (expression === undefined) throw new Error(`${dataset.name}: column ${name} has no expression`);
+    // A record that is kept out must not fail a cast in an expression.
+    return `case when raw.reason is null then ${expression} end`;
+  });
+  return `insert into staged_t
+    select raw.object_no, raw.series_no, raw.row_no, raw.slot_ms, raw.reason,
+      case when raw.reason is not null then to_json(raw.record) end, ${columns.join(", ")}
+    from (select raw.*, {'ts': epoch_ms(raw.slot_ms)} as slot, case ${reasons.join(" ")} end as reason
+      from (${placed}) raw join series_t series on series.series_no = raw.series_no) raw
+    join series_t series on series.series_no = raw.series_no`;
+}
+
+/**
+ * The objects whose bodies DuckDB does not read as JSON although they are what was received: JavaScript's parser let
+ * them pass (half a surrogate pair, a member twice).
+ */
+async function findUnreadable(
+  { connection, request }: Context,
+  bronze: string,
+  objects: readonly ObjectRecord[],
+): Promise<readonly ObjectRecord[]> {
+  const found: ObjectRecord[] = [];
+  for (const object of objects) {
+    try {
+      await connection.run(`select max(hash(r)) from (${recordsQuery([object], { shape: request.shape, bronze })}) r`);
+    } catch {
+      await checkBody(object, bronze);
+      found.push(object);
+    }
+  }
+  return found;
+}
+
+async function checkBody(object: ObjectRecord, bronze: string): Promise<void> {
+  const path = join(bronze, object.path);
+  let hash: string;
+  try {
+    hash = createHash("sha256")
+      .update(await promisify(gunzip)(await readFile(path)))
+      .digest("hex");
+  } catch (cause) {
+    throw damaged(object, `${path} cannot be read`, cause);
+  }
+  if (hash !== object.sha256) throw damaged(object, `${path} is not what was received`);
+}
+
+function damaged(object: ObjectRecord, what: string, cause?: unknown): RetrofillError {
+  return new RetrofillError("BRONZE_DAMAGED", `object ${object.id} of ${object.key}: ${what}`, {
+    hint: "retrofill audit verify names every object that differs; restore the file from a backup",
+    context: { object: object.id, key: object.key },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
