@@ -11,6 +11,7 @@ const unzip = promisify(gunzip);
 
 const TEMPORARY = ".part";
 const SIDECAR = ".meta.json";
+const BODY = ".json.gz";
 
 /**
  * Response bodies as received, one immutable compressed file each with a sidecar, below
@@ -30,7 +31,7 @@ export function fileBronze(root: string): Bronze {
       );
       await mkdir(folder, { recursive: true });
       const name = `${place.chunkId.slice(place.chunkId.indexOf(".") + 1)}-${place.page}-${randomBytes(3).toString("hex")}`;
-      const path = join(folder, `${name}.json.gz`);
+      const path = join(folder, `${name}${BODY}`);
       const sidecar: BronzeSidecar = describe({
         id: `${place.runId}/${name}`,
         path: relative(root, path),
@@ -59,9 +60,13 @@ export function fileBronze(root: string): Bronze {
 
     async sweep(runId) {
       const found: BronzeSidecar[] = [];
-      for (const file of await filesBelow(root, `run_id=${runId}`)) {
+      const files = await filesBelow(root, `run_id=${runId}`);
+      const bodies = new Set(files.filter((file) => file.endsWith(BODY)));
+      for (const file of files) {
         if (file.endsWith(TEMPORARY)) await rm(file, { force: true });
-        else if (file.endsWith(".json.gz")) {
+        // Written first and left alone by a kill: what it describes never arrived.
+        else if (file.endsWith(SIDECAR) && !bodies.has(file.replace(SIDECAR, BODY))) await rm(file, { force: true });
+        else if (file.endsWith(BODY)) {
           const sidecar = await readSidecar(file);
           if (sidecar) found.push(sidecar);
         }

@@ -50,7 +50,7 @@ export function ledgerBudget(ledger: LedgerDatabase, clock: BudgetClock = system
         await countCalendar(tx, credential, limits, clock.wall());
         await update(tx, credential, {
           // A permit that comes a little late does not push back those after it: the ring alone is the limit.
-          next_at: Math.max(state.next_at, now - spacing) + spacing,
+          next_at: (now - state.next_at < spacing ? state.next_at : now) + spacing,
           ...(lane === "live" ? { live_until: 0 } : {}),
         });
         return { kind: "granted", permit: { credential, slots: ring.map(({ slot }) => slot), freeAt } };

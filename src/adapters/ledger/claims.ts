@@ -69,7 +69,8 @@ async function claimable(tx: LedgerTx, run: RunRecord, limit: number, now: numbe
       .where("run_id", "=", run.id)
       .where("kind", "=", "fetch")
       .where("status", "=", status)
-      .where("not_before", "<=", now)
+      // A clock that jumped back must not make a chunk wait for hours: it was settled "in the future" then.
+      .where((e) => e.or([e("not_before", "<=", now), e("updated_at", ">", now)]))
       .orderBy("seq")
       .limit(limit)
       .execute();

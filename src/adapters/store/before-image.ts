@@ -1,9 +1,9 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { PublishRequest } from "../../engine/store-port.ts";
 import type { Context } from "./context.ts";
-import { hasRows } from "./rows.ts";
+import { hasRows, rowsOf } from "./rows.ts";
 import { historyView, literalPath, text } from "./tables.ts";
 
 const TEMPORARY = ".part";
@@ -31,6 +31,19 @@ export async function writeImage({ connection, request }: Context, history: stri
   await connection.run(`create or replace view ${historyView(dataset)} as
     select h.* from read_parquet(${literalPath(folderOf(dataset, history)).slice(0, -1)}/*.parquet') h
     semi join receipt r on r.chunk = h.replaced_by`);
+}
+
+/**
+ * Removes images of publications that never committed: their processes were killed before the commit. Only for the
+ * holder of the data file, since another writer's image comes before its receipt.
+ */
+export async function sweepImages({ connection, request }: Context, history: string): Promise<void> {
+  const folder = folderOf(request.dataset, history);
+  const names = await readdir(folder).catch(() => []);
+  if (names.length === 0) return;
+  const rows = await rowsOf(connection, "select chunk, fence from receipt");
+  const committed = new Set(rows.map((row) => `${row.chunk}-${row.fence}.parquet`));
+  for (const name of names) if (!committed.has(name)) await rm(join(folder, name), { force: true });
 }
 
 /** Removes the image of a publication that did not commit. */

@@ -153,6 +153,7 @@ export function duckdbStore(options: {
 
 /** The file is open read-only, yet COPY, ATTACH and SET would write elsewhere. */
 async function refuseWrites(connection: DuckDBConnection, sql: string): Promise<void> {
+  if (sql.trim() === "") throw new Error("there is no query");
   const { StatementType } = await import("@duckdb/node-api");
   const statements = await connection.extractStatements(sql);
   for (let i = 0; i < statements.count; i++) {

@@ -87,14 +87,17 @@ async function fillDue(connection: DuckDBConnection, series: readonly PublishedS
   await fillTable(
     connection,
     "part_t",
-    "due_no integer, part_no bigint, from_no bigint, to_no bigint, shortest bigint",
-    due.distinct.flatMap((slots, no) => {
-      const whole = slots.sessions.filter((session) => session.whole);
-      const shortest = whole.reduce(
-        (least, session) => Math.min(least, session.to - session.from),
-        Number.MAX_SAFE_INTEGER,
-      );
-      return slots.parts.map((one, part) => [no, part, one.from, one.to, shortest]);
+    "due_no integer, part_no bigint, from_no bigint, to_no bigint",
+    due.distinct.flatMap((slots, no) => slots.parts.map((one, part) => [no, part, one.from, one.to])),
+  );
+  await fillTable(
+    connection,
+    "session_t",
+    "due_no integer, shortest bigint, longest bigint",
+    due.distinct.map(({ sessions }, no) => {
+      const lengths = sessions.filter((session) => session.whole).map(({ from, to }) => to - from);
+      const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
+      return [no, lengths.reduce((least, length) => Math.min(least, length), Number.MAX_SAFE_INTEGER), longest];
     }),
   );
 }

@@ -4,7 +4,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { SeriesRows } from "../../engine/ledger-port.ts";
 import type { PublishRequest, Receipt } from "../../engine/store-port.ts";
-import { dropImage, writeImage } from "./before-image.ts";
+import { dropImage, sweepImages, writeImage } from "./before-image.ts";
 import { type Context, openContext, seriesAt } from "./context.ts";
 import { makeFindings } from "./findings.ts";
 import { type JudgedObject, judgeObjects, layersOf, SUPERSEDED } from "./judge.ts";
@@ -29,6 +29,7 @@ export async function publishIn(
   await connection.run("begin transaction");
   try {
     for (const statement of tableStatements(request.dataset)) await connection.run(statement);
+    await sweepImages(context, folders.history);
     const objects = await judgeObjects(context);
     const changes = await merge(context, objects);
     await writeQuarantine(context);

@@ -27,7 +27,7 @@ export async function findRuns(
   await connection.run(`create or replace temp table block_t as
     select series_no, step_ms, slot_ms // (64 * step_ms) as block, min(slot_ms) as low, max(slot_ms) as high,
       (max(slot_ms) - min(slot_ms)) // step_ms + 1 = count(*) as solid
-    from ${rows} where step_ms is not null group by all`);
+    from ${rows} where step_ms is not null group by series_no, step_ms, slot_ms // (64 * step_ms)`);
   await connection.run(`create or replace temp table run_t as
     select series_no, low, high from block_t where solid
     union all select series_no, slot_ms, slot_ms from ${rows} where step_ms is null`);

@@ -1,9 +1,10 @@
-import { dueSet, effectiveScope } from "../dataset/axis.ts";
+import type { Calendar } from "../calendar/calendar.ts";
+import { type Axis, dueSet, effectiveScope } from "../dataset/axis.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlots, countSlotsOf } from "../time/grid.ts";
 import { DAY, type Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { clip, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
 import { cut, type Segment, type Segments, setOf, spansOf } from "./segment.ts";
 
 /** Why a due stretch is not there. */
@@ -69,7 +70,7 @@ export function standingOf(
     return at !== null && options.realNow - at < REFUSAL_HOLDS_MS;
   };
   const scope = effectiveScope(axis, options.span, options.now);
-  const fullDue = scope === null ? [] : dueSet(axis, options.span, options.now);
+  const fullDue = scope === null ? EMPTY : sharedDueSet(axis, scope, options);
   const turnedDown = segments.filter((segment) => segment.state === "refused");
   const refused =
     options.leaveOut === "fresh"
@@ -107,6 +108,30 @@ export function standingOf(
 /** The gaps of a standing as a set. */
 export function gapSet(standing: Standing): IntervalSet {
   return spansOf(standing.gaps);
+}
+
+/** More due sets than this are not kept at once: a pipeline has a few axes, and one set may hold thousands of sessions. */
+const KEPT_DUE_SETS = 64;
+const dueByCalendar = new WeakMap<Calendar, Map<string, IntervalSet>>();
+
+/** The due set of `scope`, worked out once for all series that share their axis there. */
+function sharedDueSet(
+  axis: Axis,
+  scope: Interval,
+  options: { readonly span: Interval; readonly now: Instant },
+): IntervalSet {
+  const { grid, lifetime } = axis;
+  const known = dueByCalendar.get(axis.calendar) ?? new Map<string, IntervalSet>();
+  dueByCalendar.set(axis.calendar, known);
+  const isWhole = lifetime.start <= scope.start && lifetime.end >= scope.end;
+  const life = isWhole ? [] : [lifetime.start, lifetime.end];
+  const key = [grid.grain, grid.zone, grid.anchor, scope.start, scope.end, ...life].join(" ");
+  const kept = known.get(key);
+  if (kept) return kept;
+  const due = dueSet(axis, options.span, options.now);
+  if (known.size >= KEPT_DUE_SETS) known.clear();
+  known.set(key, due);
+  return due;
 }
 
 function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segment[]): readonly Gap[] {

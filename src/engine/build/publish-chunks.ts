@@ -6,7 +6,7 @@ import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/ser
 import type { Instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
-import type { ChunkRecord, Ledger, ObjectRecord, RunRecord } from "../ledger-port.ts";
+import type { ChunkRecord, Ledger, ObjectRecord, Owner, RunRecord } from "../ledger-port.ts";
 import type { Clock, RecordShape } from "../ports.ts";
 import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
 
@@ -57,11 +57,21 @@ export async function publishChunks(
   return receipt;
 }
 
-/** Completes or abandons publications that a dead process left half-way: the store's receipt tells which. */
-export async function recoverPublications(context: BuildContext, run: RunRecord): Promise<number> {
-  const halfway = await context.ledger.chunks(run.id, { kind: "build", status: ["running"] });
+/**
+ * Completes or abandons publications that dead processes left half-way, in this run or another: the store's receipt
+ * tells which. Until then the stored rows of such a publication are not in the ledger's counts.
+ */
+export async function recoverPublications(
+  context: BuildContext,
+  run: RunRecord,
+  isAlive: (owner: Owner) => boolean,
+): Promise<number> {
+  const { name, version } = context.dataset;
+  const own = await context.ledger.chunks(run.id, { kind: "build", status: ["running"] });
+  const others = await context.ledger.halfway(name, version, isAlive);
+  const halfway = [...others.filter((chunk) => chunk.runId !== run.id), ...own];
   for (const chunk of halfway) {
-    if (chunk.dataset !== context.dataset.name) continue;
+    if (chunk.dataset !== name) continue;
     const receipt = await context.store.receipt(chunk.id);
     if (receipt) await commitReceipt(context, chunk, receipt);
     else await context.ledger.abandonPublication(chunk, "the process ended before the store's transaction committed");

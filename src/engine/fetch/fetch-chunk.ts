@@ -1,7 +1,7 @@
 import { longestWindowMs, type RateLimit } from "../../core/budget/limits.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { slotAt } from "../../core/time/grid.ts";
-import { formatUtcDate, type Instant, instant } from "../../core/time/instant.ts";
+import { formatUtcDate, type Instant, instant, SECOND } from "../../core/time/instant.ts";
 import type { Bronze } from "../bronze-port.ts";
 import type { Budget } from "../budget-port.ts";
 import type { ChunkProgress, ChunkRecord, ChunkSettlement, Ledger, ObjectRecord } from "../ledger-port.ts";
@@ -39,6 +39,9 @@ export interface FetchEnd {
   readonly stops: "nothing" | "endpoint" | "provider";
   readonly class: FailureClass | null;
 }
+
+/** A request under way when the run is told to stop is paid for: its answer has this long to arrive. */
+const FINISH_MS = 5 * SECOND;
 
 /** A slice whose pages go stale starts over this often before it is given up. */
 const MAX_RESTARTS = 3;
@@ -119,9 +122,21 @@ async function send(
   signal: AbortSignal,
 ): Promise<RawAnswer | TransportFailure> {
   const permit = await context.permits.acquire(signal);
+  const abandoned = new AbortController();
+  const ended = new AbortController();
+  const onStop = (): void => {
+    context.clock.sleep(FINISH_MS, ended.signal).then(
+      () => abandoned.abort(signal.reason),
+      () => undefined,
+    );
+  };
   try {
-    return await context.http.send(request, signal);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", onStop, { once: true });
+    return await context.http.send(request, abandoned.signal);
   } finally {
+    signal.removeEventListener("abort", onStop);
+    ended.abort();
     await context.permits.release(permit);
   }
 }

@@ -1,5 +1,6 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
 import { setOf } from "../../core/coverage/segment.ts";
+import { withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
@@ -43,7 +44,7 @@ export async function makePlan(project: Project, request: Request, options: Plan
         ...(pending.byKey.get(one.series.key) ?? []),
         ...(disputed.byKey.get(one.series.key) ?? []),
       ]),
-      windows: (gaps) => bound.source.windows(one.series, gaps),
+      windows: (gaps) => bound.source.windows(one.series, askedFor(one, gaps)),
     })),
     {
       source: bound.source.name,
@@ -77,6 +78,12 @@ export async function makePlan(project: Project, request: Request, options: Plan
     ...body,
     hash: project.hash(JSON.stringify(body)),
   };
+}
+
+/** `gaps` with the closed hours around them, where a row may stand although none is owed. */
+function askedFor({ series, standing }: ScopedSeries, gaps: IntervalSet): IntervalSet {
+  if (series.axis.density === "dense" || standing.scope === null) return gaps;
+  return withClosedHours(series.axis, gaps, standing.scope);
 }
 
 /** What has changed in the plan's scope since it was made, in words; empty when nothing has. */

@@ -95,7 +95,7 @@ class RunWorker {
 
   async perform(): Promise<Execution> {
     await this.#learnSeries();
-    await recoverPublications(this.#build(), this.#run);
+    await recoverPublications(this.#build(), this.#run, this.#project.isAlive);
     const adopted = await adoptOrphans(this.#project, this.#run);
     if (adopted > 0) this.#observe({ type: "notice", text: `${adopted} answers found in bronze were adopted` });
     await this.#publishLeftovers();
@@ -131,7 +131,10 @@ class RunWorker {
       answered.set(chunk.key, normalize([...(answered.get(chunk.key) ?? []), chunk.window]));
     }
     const restored = restoredBy(await this.#scope(), answered);
-    const receipt = await publishChunks(this.#build(), this.#run, published, restored);
+    // What a dead process had published and a recovery has completed is not disputed: it is done.
+    const lost = published.filter((chunk) => restored.has(chunk.key));
+    if (lost.length === 0) return;
+    const receipt = await publishChunks(this.#build(), this.#run, lost, restored);
     if (receipt) this.#observe({ type: "published", receipt });
   }
 
@@ -201,7 +204,10 @@ class RunWorker {
     const group = this.#fetched;
     this.#fetched = [];
     this.#fetchedRows = 0;
-    await this.#publish(await this.#project.ledger.chunksById(group.map((chunk) => chunk.id)));
+    const chunks = await this.#project.ledger.chunksById(group.map((chunk) => chunk.id));
+    // A chunk that waits for its next page is published once it has all of them: twice would count its rows twice and
+    // take one answer for two.
+    await this.#publish(chunks.filter((chunk) => chunk.status === "fetched"));
   }
 
   async #publish(chunks: readonly ChunkRecord[]): Promise<void> {

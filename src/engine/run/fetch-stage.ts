@@ -47,11 +47,13 @@ export async function fetchStage(options: FetchStageOptions): Promise<StageEnd> 
   const { ledger, clock, run, concurrency, observe, signal } = options;
   const active = new Set<Promise<void>>();
   const refusedKinds = new Map<string, string>();
+  // Ends the asking, also of chunks that have pages left; answers under way may still arrive.
+  const stopping = new AbortController();
   let stop: StageEnd | null = null;
   let lastHeartbeat = 0;
 
   const work = async (chunk: ChunkRecord): Promise<void> => {
-    const { settled, end } = await attempt(options, chunk, refusedKinds);
+    const { settled, end } = await attempt(options, chunk, refusedKinds, stopping.signal);
     await ledger.settleChunk(settled, end.settlement, clock.now());
     observe({
       type: "chunk-settled",
@@ -69,13 +71,15 @@ export async function fetchStage(options: FetchStageOptions): Promise<StageEnd> 
   };
 
   for (;;) {
-    if (clock.now() - lastHeartbeat >= HEARTBEAT_MS) {
+    // The wall clock may jump back: hours without a heartbeat would be hours without a pause.
+    if (Math.abs(clock.now() - lastHeartbeat) >= HEARTBEAT_MS) {
       lastHeartbeat = clock.now();
       const control = await ledger.heartbeat(run.id, run.fence, clock.now());
       if (control !== "none") stop ??= { kind: "control", control };
     }
     if (signal.aborted) stop ??= { kind: "interrupted" };
     if (stop !== null) {
+      stopping.abort(new Error("stopped"));
       await Promise.all(active);
       return stop;
     }
@@ -107,6 +111,7 @@ async function attempt(
   options: FetchStageOptions,
   chunk: ChunkRecord,
   refusedKinds: Map<string, string>,
+  stopping: AbortSignal,
 ): Promise<{ readonly settled: ChunkRecord; readonly end: FetchEnd }> {
   const end = (settlement: FetchEnd["settlement"]): { settled: ChunkRecord; end: FetchEnd } => ({
     settled: chunk,
@@ -114,14 +119,14 @@ async function attempt(
   });
   const series = options.seriesOf(chunk.key);
   if (!series) return end({ event: "skipped", reason: `${chunk.key} is not declared any more` });
-  if (chunk.recheck && chunk.progress === null && !(await options.isOwed(chunk))) {
+  if (chunk.recheck && !(await options.isOwed(chunk))) {
     return end({ event: "skipped", reason: "covered meanwhile" });
   }
   const kind = JSON.stringify(series.ask);
   const refused = refusedKinds.get(kind);
   if (refused !== undefined) return end({ event: "refused", reason: refused, called: false });
   options.observe({ type: "chunk-started", key: chunk.key, window: chunk.window, round: chunk.round });
-  const result = await options.fetch(chunk, series, options.signal);
+  const result = await options.fetch(chunk, series, stopping);
   if (result.end.stops === "endpoint" && "reason" in result.end.settlement) {
     refusedKinds.set(kind, result.end.settlement.reason);
   }

@@ -45,8 +45,12 @@ export const marketData: Dataset = {
       { reason: "high_below_low", bad: "raw.h < raw.l" },
       { reason: "high_below_body", bad: "raw.h < greatest(raw.o, raw.c)" },
       { reason: "low_above_body", bad: "raw.l > least(raw.o, raw.c)" },
-      { reason: "range_impossible", bad: "raw.h > 1000 * raw.l" },
-      { reason: "volume_not_valid", bad: "raw.v is not null and not (isfinite(raw.v) and raw.v >= 0)" },
+      // A minute of bitfinex BTCUSD on 2013-04-16 really fell from 59.99 to 0.01; a shifted decimal point goes further.
+      { reason: "range_impossible", bad: "raw.h > 100000 * raw.l" },
+      // Beyond 2^53 a count is not exact any more: no market trades that many, a damaged number may say so.
+      { reason: "volume_not_valid", bad: "raw.v is not null and not (raw.v >= 0 and raw.v < 9007199254740992)" },
+      { reason: "vwap_not_valid", bad: "raw.vw is not null and not (raw.vw >= 0 and raw.vw < 9007199254740992)" },
+      { reason: "trades_not_valid", bad: "raw.n is not null and raw.n < 0" },
     ],
     errorThreshold: 0.5,
   },

@@ -1,0 +1,82 @@
+import { calendarNamed } from "../src/core/calendar/calendars.ts";
+import { standingOf } from "../src/core/coverage/gaps.ts";
+import type { Axis } from "../src/core/dataset/axis.ts";
+import { type Series, seriesKey } from "../src/core/dataset/series.ts";
+import { buildSteps } from "../src/core/plan/build-plan.ts";
+import { DAY, instant } from "../src/core/time/instant.ts";
+import { openTrialLedger, TRIAL_DATASET, TRIAL_NOW, trialPlan } from "./ledger-trial.ts";
+
+// A plan of 100,000 cells with nothing shared between them: every due slot is a gap and a request of its own, as for
+// 400 stores over 250 days that answer one day a call. Standing, steps, JSON, the ledger's row and the run's chunks.
+
+const KEYS = 400;
+const DAYS = 250;
+const now = instant(Math.floor(TRIAL_NOW / DAY) * DAY);
+const span = { start: instant(now - DAYS * DAY), end: now };
+
+await using trial = await openTrialLedger();
+const rounds: Record<string, Record<string, number>> = {};
+for (let round = 1; round <= 3; round++) {
+  const began = performance.now();
+  const states = Array.from({ length: KEYS }, (_, i) => {
+    const series = seriesOf(i);
+    const standing = standingOf(series, [], { span, now, realNow: now, refusedAt: () => null, leaveOut: "fresh" });
+    const windows = (gaps: readonly { readonly start: number; readonly end: number }[]) =>
+      gaps.flatMap((gap) =>
+        Array.from({ length: (gap.end - gap.start) / DAY }, (__, day) => ({
+          start: instant(gap.start + day * DAY),
+          end: instant(gap.start + (day + 1) * DAY),
+        })),
+      );
+    return { series, requested: span, standing, segments: [], unpublished: [], windows };
+  });
+  const stood = performance.now();
+  const { series, steps, cost } = buildSteps(states, { source: "trial", pendingChunks: [], minutesFor: () => 0 });
+  const built = performance.now();
+  const plan = { ...trialPlan(`plan-${round}`), series, steps, cost };
+  await trial.ledger.savePlan(plan);
+  const saved = performance.now();
+  const [step] = steps;
+  const chunks = step?.kind === "fetch" ? step.chunks : [];
+  await trial.ledger.openRun(
+    plan,
+    `run-${round}`,
+    { host: "trial", pid: round, processStarted: 1 },
+    chunks.map(({ key, start, end }) => ({
+      kind: "fetch",
+      round: 0,
+      dataset: TRIAL_DATASET,
+      version: 1,
+      key,
+      window: { start, end },
+    })),
+    now,
+  );
+  const opened = performance.now();
+  rounds[`round ${round}`] = {
+    calls: cost.calls,
+    "standing ms": Math.round(stood - began),
+    "steps ms": Math.round(built - stood),
+    "JSON and save ms": Math.round(saved - built),
+    "plan in all ms": Math.round(saved - began),
+    "of the target": Number(((saved - began) / 1_000).toFixed(2)),
+    "then opening ms": Math.round(opened - saved),
+  };
+}
+console.log("plan of 100,000 cells, one call each (target: 1 s, 300 MB)");
+console.table(rounds);
+console.log(`largest resident memory ${Math.round(process.resourceUsage().maxRSS / 1_024)} MB, tsx included`);
+
+function seriesOf(i: number): Series {
+  const axis: Axis = {
+    grid: { grain: "1d", zone: "UTC" },
+    calendar: calendarNamed("24x7"),
+    density: "dense",
+    settleMs: 0,
+    stamp: { zone: "UTC", at: "start" },
+    lifetime: span,
+    earliest: null,
+  };
+  const key = seriesKey([`store_${i}`, "1d"]);
+  return { dataset: TRIAL_DATASET, version: 1, key, parts: {}, entry: key, axis, since: span.start, ask: {} };
+}
