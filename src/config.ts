@@ -89,7 +89,7 @@ export async function loadConfig(dir: string): Promise<ProjectConfig> {
   // The package itself under its own name, wherever the project lies; Node 20 cannot import TypeScript from a package.
   const here = fileURLToPath(import.meta.url);
   const self = join(dirname(here), here.endsWith(".ts") ? "index.ts" : "index.js");
-  const jiti = createJiti(pathToFileURL(file).href, { alias: { retrofill: self }, fsCache: false });
+  const jiti = createJiti(pathToFileURL(file).href, { alias: { retrofill: self }, fsCache: false, moduleCache: false });
   let loaded: unknown;
   try {
     loaded = await jiti.import(file, { default: true });

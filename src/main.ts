@@ -22,7 +22,8 @@ const clock: Clock = {
   sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}),
 };
 
-const host: Host = {
+/** What the command line gets from here. */
+export const host: Host = {
   version: packageVersion(),
   openProject,
   init,
@@ -83,7 +84,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     actor: process.env.RETROFILL_ACTOR ?? userName(),
     self: leases.thisProcess(),
     isAlive: leases.isAlive,
-    businessNow: () => (pinned === null ? clock.now() : readPinned(pinned)),
+    businessNow: () => (pinned === null ? clock.now() : readPinned(pinned, "the pinned business now")),
     random: Math.random,
     hash: (text) => createHash("sha256").update(text).digest("hex"),
   };
@@ -111,7 +112,7 @@ async function bindPipelines(config: ProjectConfig): Promise<readonly BoundPipel
 }
 
 async function bindOhlcv(config: OhlcvConfig): Promise<BoundPipeline> {
-  const [{ ohlcvPipeline }, { polygonSource, POLYGON_LIMITS }, { parseLimits, formatLimits }] = await Promise.all([
+  const [{ ohlcvPipeline }, { polygonSource, POLYGON_LIMITS }, { parseLimits }] = await Promise.all([
     import("./pipelines/ohlcv/ohlcv.ts"),
     import("./sources/polygon/polygon.ts"),
     import("./core/budget/limits.ts"),
@@ -137,7 +138,6 @@ async function bindOhlcv(config: OhlcvConfig): Promise<BoundPipeline> {
       "page limit": `${source.pageLimit} base bars`,
       "published together": `${publishRows} rows`,
       adjusted: String(source.adjusted),
-      limit: formatLimits(limits),
       "settle after slot": `${settings.settleMinutes} min`,
       dense: settings.dense.join(" "),
       suspects: `${settings.suspects.factor}x q${settings.suspects.quantile} over ${settings.suspects.minSessions} sessions`,
@@ -169,7 +169,7 @@ async function connectSource(
       nowMs: project.businessNow(),
       latencyMs: source.latencyMs,
       ...(source.limit === undefined ? {} : { limits: parseLimits(source.limit) }),
-    });
+    }).catch(sandboxProblem);
     const http = createHttp({ baseUrl: sandbox.url, authHeader: polygonAuth("sandbox"), clock, timeouts });
     return { http, others: [sandbox] };
   }
@@ -260,7 +260,7 @@ async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Pro
     import("./core/budget/limits.ts"),
   ]);
   let dataDir = options.data;
-  let nowMs = options.now === null ? null : readPinned(options.now);
+  let nowMs = options.now === null ? null : readPinned(options.now, "--now");
   if (dataDir === null) {
     const { mkdtemp } = await import("node:fs/promises");
     const { tmpdir } = await import("node:os");
@@ -275,7 +275,13 @@ async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Pro
     seed: options.seed,
     ...(options.limit === null ? {} : { limits: parseLimits(options.limit) }),
     ...(nowMs === null ? {} : { nowMs }),
-  });
+  }).catch(sandboxProblem);
+}
+
+/** The sandbox knows nothing of the engine's errors: what is wrong with its data, faults or port is the user's to see. */
+function sandboxProblem(cause: unknown): never {
+  const { message } = cause as Error;
+  throw new RetrofillError("CONFIG_INVALID", `the sandbox cannot start: ${message}`, { cause });
 }
 
 function findProjectAt(dir: string, find: (from: string) => string): string {
@@ -295,11 +301,11 @@ function loadEnv(dir: string): void {
   if (existsSync(file)) process.loadEnvFile(file);
 }
 
-function readPinned(text: string): Instant {
+function readPinned(text: string, what: string): Instant {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) {
-    throw new RetrofillError("CONFIG_INVALID", `RETROFILL_NOW is not an instant: ${text}`, {
-      hint: "use the form 2026-03-20T20:00:00Z",
+    throw new RetrofillError("CONFIG_INVALID", `${what} is not an instant: ${text}`, {
+      hint: "use the form 2026-03-20T20:00:00Z, in RETROFILL_NOW or the configuration",
     });
   }
   return instant(ms);

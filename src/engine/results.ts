@@ -1,6 +1,8 @@
 import type { Gap } from "../core/coverage/gaps.ts";
+import { daysOf } from "../core/dataset/axis.ts";
 import type { Series } from "../core/dataset/series.ts";
-import { DAY, formatInstant, formatUtcDate, instant } from "../core/time/instant.ts";
+import { formatInstant, type Instant } from "../core/time/instant.ts";
+import type { Interval } from "../core/time/interval.ts";
 import type { RunRecord } from "./ledger-port.ts";
 import type { RunSummary } from "./run/summary.ts";
 
@@ -35,6 +37,7 @@ interface SymbolResult {
 }
 
 interface GapResult {
+  /** UTC dates; the last day is included, so that both can be typed after --start and --end. */
   readonly start: string;
   readonly end: string;
   readonly days: number;
@@ -52,8 +55,8 @@ export interface SeriesOutcome {
   readonly detected: readonly Gap[];
   readonly open: readonly Gap[];
   readonly retries: readonly {
-    readonly start: number;
-    readonly end: number;
+    readonly start: Instant;
+    readonly end: Instant;
     readonly round: number;
     readonly filled: boolean;
     readonly rows: number;
@@ -99,10 +102,10 @@ export function resultsOf(
     timestamp: formatInstant(run.closedAt ?? run.openedAt),
     run_id: run.id,
     symbols_processed: processed,
-    gaps_detected: bySymbol(symbols, (one) => one.detected.map(gapResult)),
+    gaps_detected: bySymbol(symbols, (one) => one.detected.map((gap) => gapResult(one.series, gap))),
     retry_results: bySymbol(symbols, (one) =>
       one.retries.map((retry) => ({
-        ...gapResult({ start: retry.start, end: retry.end }),
+        ...gapResult(one.series, retry),
         attempt: retry.round,
         filled: retry.filled,
         candles: retry.rows,
@@ -135,10 +138,7 @@ function bySymbol<T>(
   return result;
 }
 
-function gapResult(gap: { readonly start: number; readonly end: number }): GapResult {
-  return {
-    start: formatUtcDate(instant(gap.start)),
-    end: formatUtcDate(instant(gap.end)),
-    days: Math.ceil((gap.end - gap.start) / DAY),
-  };
+function gapResult({ axis }: Series, gap: Interval): GapResult {
+  const { first, last, count } = daysOf(axis, gap);
+  return { start: first, end: last, days: count };
 }

@@ -39,15 +39,13 @@ describe.runIf(root !== "")("silence in recorded series", () => {
     const all = bars.flat();
     const found = await publish(world, btc, window, all);
     expect(found).toEqual(byHand(btc, window, all));
-    expect(found.map(({ start, end }) => [new Date(start).toISOString(), (end - start) / MINUTE])).toEqual(
-      [
-        // The files of 2014 stop on 2014-11-21 at 23:03 (SOURCES.md).
-        ["2014-11-21T23:04:00.000Z", 57_656],
-        // The longest of 2015 is 44,401 minutes from bar to bar (SOURCES.md); the other is an outage of six hours.
-        ["2015-05-01T04:00:00.000Z", 44_400],
-        ["2015-08-24T06:02:00.000Z", 383],
-      ],
-    );
+    expect(found.map(({ start, end }) => [new Date(start).toISOString(), (end - start) / MINUTE])).toEqual([
+      // The files of 2014 stop on 2014-11-21 at 23:03 (SOURCES.md).
+      ["2014-11-21T23:04:00.000Z", 57_656],
+      // The longest of 2015 is 44,401 minutes from bar to bar (SOURCES.md); the other is an outage of six hours.
+      ["2015-05-01T04:00:00.000Z", 44_400],
+      ["2015-08-24T06:02:00.000Z", 383],
+    ]);
   }, 120_000);
 
   it("of AAPL 5 minutes: the holes of 2026-01-30 and 2026-02-02 and nothing else", async () => {

@@ -155,18 +155,23 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
       chunk: null,
     }),
   );
-  return [...known, ...never].sort((a, b) => a.start - b.start);
+  return known.length === 0 ? never : [...known, ...never].sort((a, b) => a.start - b.start);
 }
 
 /** One gap a cause where nothing due lies between: a night does not cut a missing week into five gaps. */
 function mergeNeighbours(gaps: readonly Gap[], due: IntervalSet): readonly Gap[] {
   const merged: Gap[] = [];
+  let next = 0;
   for (const gap of gaps) {
     const last = merged[merged.length - 1];
-    const alike = last !== undefined && last.cause === gap.cause && last.reason === gap.reason;
-    if (alike && (last.end >= gap.start || clip(due, { start: last.end, end: gap.start }).length === 0)) {
-      merged[merged.length - 1] = { ...last, end: gap.end, slots: last.slots + gap.slots };
-    } else merged.push(gap);
+    if (last !== undefined && last.cause === gap.cause && last.reason === gap.reason) {
+      while ((due[next]?.end ?? gap.start) <= last.end && next < due.length) next++;
+      if (last.end >= gap.start || (due[next]?.start ?? gap.start) >= gap.start) {
+        merged[merged.length - 1] = { ...last, end: gap.end, slots: last.slots + gap.slots };
+        continue;
+      }
+    }
+    merged.push(gap);
   }
   return merged;
 }

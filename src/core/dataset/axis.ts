@@ -1,8 +1,9 @@
 import type { Calendar } from "../calendar/calendar.ts";
 import { addSlots, type Grid, slotAt, snapOut } from "../time/grid.ts";
-import { DAY, type Instant, instant } from "../time/instant.ts";
+import { DAY, formatUtcDate, type Instant, instant } from "../time/instant.ts";
 import { type Interval, overlapOf } from "../time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize } from "../time/interval-set.ts";
+import { localDate, parseDate } from "../time/zone.ts";
 
 /** How a source stamps a bar: the civil start or end of its window, on the clocks of `zone`. */
 export interface Stamp {
@@ -80,6 +81,28 @@ export function withClosedHours(axis: Axis, set: IntervalSet, scope: Interval): 
     };
   });
   return normalize(widened);
+}
+
+/** The days of a stretch as people name them: `first` and `last` both belong to it. */
+export interface Days {
+  readonly first: string;
+  readonly last: string;
+  /** Civil days of the axis that it touches. */
+  readonly count: number;
+}
+
+/** The days that ask for exactly the slots of `span` when they are read as UTC dates, its last day included. */
+export function daysOf({ grid }: Pick<Axis, "grid">, span: Interval): Days {
+  const within = instant(span.end - 1);
+  const lastLocal = localDate(grid.zone, within);
+  // A week is named to its Saturday; late hours of a western market lie on the next UTC day.
+  const lastUtc = formatUtcDate(slotAt(grid, within).start);
+  const days = parseDate(lastLocal) - parseDate(localDate(grid.zone, span.start));
+  return {
+    first: formatUtcDate(span.start),
+    last: lastUtc > lastLocal ? lastUtc : lastLocal,
+    count: Math.round(days / DAY) + 1,
+  };
 }
 
 /** The start of the first slot that starts at or after `at`. */

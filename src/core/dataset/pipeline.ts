@@ -32,6 +32,8 @@ export interface Job {
   readonly mode: RunMode;
   /** Days before business now, from 00:00 UTC, when no range is given. */
   readonly days: number;
+  /** What the narrowing flag stands for when it is not given; null: everything. */
+  readonly narrow: readonly string[] | null;
   /** How its run is printed: the engine's own way, or the form of the scripts that the job replaces. */
   readonly print: "standard" | "master";
   /** Where its results are written besides the run's folder, or null. */

@@ -86,11 +86,15 @@ function askedFor({ series, standing }: ScopedSeries, gaps: IntervalSet): Interv
   return withClosedHours(series.axis, gaps, standing.scope);
 }
 
-/** What has changed in the plan's scope since it was made, in words; empty when nothing has. */
+/**
+ * What has changed in the plan's scope since it was made, in words; empty when nothing has.
+ * @throws RetrofillError LOGIC_CHANGED
+ */
 export async function driftOf(project: Project, plan: Plan): Promise<readonly string[]> {
   const { bound, datasets } = select(project, plan.request.selector);
   const dataset = datasets[0];
   if (!dataset) throw new Error(`unreachable: ${plan.request.selector} selects a dataset`);
+  await checkLogic(project, dataset);
   let now: Fingerprint;
   try {
     const scoped = await scopeOf(project, bound, dataset, plan.request, {

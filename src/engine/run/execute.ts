@@ -1,12 +1,13 @@
 import { standingOf } from "../../core/coverage/gaps.ts";
+import { daysOf } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Series, SeriesKey } from "../../core/dataset/series.ts";
-import { planRepair } from "../../core/plan/build-plan.ts";
+import { planRepair, type RepairRequest } from "../../core/plan/build-plan.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type IntervalSet, normalize } from "../../core/time/interval-set.ts";
+import { clip, type IntervalSet, normalize, spanOf } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
 import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
 import { fetchChunk } from "../fetch/fetch-chunk.ts";
@@ -65,6 +66,8 @@ class RunWorker {
   #fetchedRows = 0;
   #building: Promise<void> | null = null;
   #repairs = { detected: 0, retried: 0, filled: 0 };
+  /** Rows that each repair chunk inserted or updated. */
+  readonly #repairedRows = new Map<string, number>();
 
   constructor(
     project: Project,
@@ -213,7 +216,12 @@ class RunWorker {
   async #publish(chunks: readonly ChunkRecord[]): Promise<void> {
     for (const group of groupsOf(chunks, this.#bound.publishRows, (chunk) => this.#series.get(chunk.key))) {
       const receipt = await publishChunks(this.#build(), this.#run, group);
-      if (receipt) this.#observe({ type: "published", receipt });
+      if (!receipt) continue;
+      this.#observe({ type: "published", receipt });
+      for (const { id, key, round } of group) {
+        const rows = receipt.rowsBySeries[key];
+        if (round > 0 && rows) this.#repairedRows.set(id, rows.inserted + rows.updated);
+      }
     }
   }
 
@@ -240,7 +248,7 @@ class RunWorker {
       spent += requests.length;
       this.#repairs.retried += requests.reduce((sum, request) => sum + request.gaps.length, 0);
       this.#observe({ type: "stage", stage: "repair", round, chunks: requests.length });
-      await ledger.addChunks(
+      const asked = await ledger.addChunks(
         this.#run.id,
         requests.map(({ series, window }) => ({
           kind: "fetch",
@@ -251,31 +259,44 @@ class RunWorker {
           window,
         })),
       );
-      const rowsBefore = await this.#rowsSoFar();
       const end = await this.#fetch();
       scoped = await this.#scope();
-      const rowsAfter = await this.#rowsSoFar();
-      for (const request of requests) {
-        const standing = scoped.find(({ series }) => series.key === request.series.key)?.standing;
-        const still =
-          standing?.gaps.filter((gap) => gap.start < request.window.end && gap.end > request.window.start) ?? [];
-        const key = request.series.key;
-        const rows = (rowsAfter.get(key) ?? 0) - (rowsBefore.get(key) ?? 0);
-        const filled = still.length === 0 && rows > 0;
-        if (filled) this.#repairs.filled += request.gaps.length;
-        this.#observe({
-          type: "repaired",
-          key,
-          window: request.window,
-          round,
-          rows,
-          filled,
-          reason: still[0]?.reason ?? (rows > 0 ? "" : "empty at source"),
-        });
-      }
+      const places = scoped.map(({ series }) => series.key);
+      const outcomes = requests
+        .map((request, i) => ({ ...request, chunk: asked[i]?.id ?? "" }))
+        .sort((a, b) => places.indexOf(a.series.key) - places.indexOf(b.series.key) || a.window.start - b.window.start);
+      for (const request of outcomes) this.#reportRepair(request, round, scoped);
       if (end.kind !== "done") return end;
     }
     return { kind: "done" };
+  }
+
+  /** What one repair request brought, gap by gap. */
+  #reportRepair(
+    { series, window, gaps, chunk }: RepairRequest & { readonly chunk: string },
+    round: number,
+    scoped: readonly ScopedSeries[],
+  ): void {
+    const standing = scoped.find((one) => one.series.key === series.key)?.standing;
+    const meets = (gap: Interval) => (other: Interval) => other.start < gap.end && other.end > gap.start;
+    const asked = spanOf(clip(normalize(gaps.map(({ start, end }) => ({ start, end }))), window)) ?? window;
+    const still = standing?.gaps.find(meets(asked));
+    const rows = this.#repairedRows.get(chunk) ?? 0;
+    const closed = gaps.filter(
+      (gap) => !standing?.gaps.some(meets(gap)) && !standing?.empty.some((one) => meets(gap)(one)),
+    );
+    this.#repairs.filled += rows > 0 ? closed.length : 0;
+    const filled = rows > 0 && still === undefined;
+    this.#observe({
+      type: "repaired",
+      key: series.key,
+      window: asked,
+      days: daysOf(series.axis, asked),
+      round,
+      rows,
+      filled,
+      reason: still?.reason ?? (filled ? "" : "empty at source, asked at least twice"),
+    });
   }
 
   async #close(end: StageEnd): Promise<Execution> {
@@ -315,16 +336,6 @@ class RunWorker {
     return owes(standing, chunk);
   }
 
-  async #rowsSoFar(): Promise<ReadonlyMap<string, number>> {
-    const rows = new Map<string, number>();
-    for (const chunk of await this.#project.ledger.chunks(this.#run.id, { kind: "build", status: ["published"] })) {
-      const by = (chunk.result as { rowsBySeries?: Record<string, { inserted: number; updated: number }> })
-        .rowsBySeries;
-      for (const [key, n] of Object.entries(by ?? {})) rows.set(key, (rows.get(key) ?? 0) + n.inserted + n.updated);
-    }
-    return rows;
-  }
-
   /** The plan's scope as it stands; what the run itself was refused counts as a gap. */
   #scope(): Promise<readonly ScopedSeries[]> {
     return scopeOf(this.#project, this.#bound, this.#dataset, this.#plan.request, {
@@ -359,10 +370,11 @@ class RunWorker {
 }
 
 function outcomeOf(summary: RunSummary, end: StageEnd): "succeeded" | "partial" | "failed" {
-  const answered = summary.rows.received > 0 || summary.calls.made > summary.errors.length;
-  if (end.kind === "provider") return summary.rows.received > 0 ? "partial" : "failed";
+  const answered = summary.rows.received > 0 || summary.bytes > 0;
+  if (end.kind === "provider") return answered ? "partial" : "failed";
   if (summary.gaps.after === 0) return "succeeded";
-  return answered ? "partial" : "failed";
+  // A refusal is the source's answer; only where all was tried and given up has the run failed.
+  return answered || summary.cells.failed === 0 ? "partial" : "failed";
 }
 
 /** One slot more on each side, inside the key's life and what has settled. */
@@ -376,24 +388,29 @@ function widened(series: Series, window: Interval, now: Instant): Interval {
   };
 }
 
-/** Chunks in groups of about `rows` rows; a chunk whose window another of the group answers starts a new one. */
+/**
+ * Chunks in groups of about `rows` rows. Repair chunks of one series go into different groups, so that what each of
+ * them brought can be told.
+ */
 function groupsOf(
   chunks: readonly ChunkRecord[],
   rows: number,
   seriesOf: (chunk: ChunkRecord) => Series | undefined,
 ): readonly (readonly ChunkRecord[])[] {
-  const groups: ChunkRecord[][] = [];
-  let size = Number.POSITIVE_INFINITY;
+  const groups: { readonly chunks: ChunkRecord[]; size: number }[] = [];
   for (const chunk of chunks) {
     const own = expectedRows(chunk, seriesOf(chunk));
-    if (size + own > rows) {
-      groups.push([]);
-      size = 0;
+    const fits = (group: (typeof groups)[number]): boolean =>
+      group.size + own <= rows && (chunk.round === 0 || !group.chunks.some(({ key }) => key === chunk.key));
+    let group = chunk.round === 0 ? groups.slice(-1).find(fits) : groups.find(fits);
+    if (!group) {
+      group = { chunks: [], size: 0 };
+      groups.push(group);
     }
-    groups[groups.length - 1]?.push(chunk);
-    size += own;
+    group.chunks.push(chunk);
+    group.size += own;
   }
-  return groups;
+  return groups.map((group) => group.chunks);
 }
 
 /** Rows that a chunk's answer may hold: the slots of its sessions. */

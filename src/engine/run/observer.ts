@@ -1,4 +1,5 @@
 import type { Gap } from "../../core/coverage/gaps.ts";
+import type { Days } from "../../core/dataset/axis.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import type { Interval } from "../../core/time/interval.ts";
@@ -43,7 +44,9 @@ export type RunProgress =
   | {
       readonly type: "repaired";
       readonly key: SeriesKey;
+      /** The gaps that were asked again, from the first to the last. */
       readonly window: Interval;
+      readonly days: Days;
       readonly round: number;
       readonly rows: number;
       readonly filled: boolean;

@@ -21,7 +21,7 @@ const MAX_REPLANS = 3;
 
 /**
  * Opens a run on a stored plan and performs it. Expiry and drift are checked here and never again.
- * @throws RetrofillError PLAN_UNKNOWN, PLAN_APPLIED, PLAN_EXPIRED, PLAN_DRIFTED with the difference
+ * @throws RetrofillError PLAN_UNKNOWN, PLAN_APPLIED, PLAN_EXPIRED, LOGIC_CHANGED, PLAN_DRIFTED with the difference
  */
 export async function applyPlan(project: Project, planId: string, options: PerformOptions): Promise<Execution | null> {
   const plan = await project.ledger.plan(planId);
@@ -35,6 +35,8 @@ export async function applyPlan(project: Project, planId: string, options: Perfo
   }
   const drift = await driftOf(project, plan);
   if (drift.length > 0) {
+    // What a plan did moves its own coverage: that it was applied is the better answer.
+    if (await wasApplied(project, plan)) throw applied(plan);
     throw new RetrofillError(
       "PLAN_DRIFTED",
       `the world has moved since plan ${plan.id} was made:\n  ${drift.join("\n  ")}`,
@@ -57,11 +59,11 @@ export async function runRequest(
 ): Promise<{ readonly plan: Plan; readonly execution: Execution | null; readonly confirmed: boolean }> {
   for (let tries = 0; ; tries++) {
     const plan = await makePlan(project, request, planOptions);
+    await project.ledger.savePlan(plan);
     if (isEmptyPlan(plan)) {
       await options.confirm(plan);
       return { plan, execution: null, confirmed: true };
     }
-    await project.ledger.savePlan(plan);
     if (!(await options.confirm(plan))) return { plan, execution: null, confirmed: false };
     const drift = await driftOf(project, plan);
     if (drift.length === 0) return { plan, execution: await open(project, plan, options), confirmed: true };
@@ -85,13 +87,14 @@ export async function resumeRun(project: Project, runId: string, options: Perfor
       hint: `retrofill pause ${runId} stops it at the next request`,
     });
   }
+  const ready = await prepare(project, run, options);
   const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "resume");
   if (!taken) {
     throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: there is nothing to resume`, {
       hint: `retrofill retry ${runId} asks again for what failed`,
     });
   }
-  return goOn(project, taken, options);
+  return perform(project, taken, ready, options, true);
 }
 
 /** Asks again for what failed or was refused in a finished run, in the same windows; null when nothing did. */
@@ -99,6 +102,7 @@ export async function retryRun(project: Project, runId: string, options: Perform
   const run = await requireRun(project, runId);
   const chunks = await project.ledger.chunks(runId, { kind: "fetch", status: ["failed", "refused", "cancelled"] });
   if (chunks.length === 0) return null;
+  const ready = await prepare(project, run, options);
   const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "reopen");
   if (!taken) {
     throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status} and cannot be retried`, {
@@ -108,16 +112,23 @@ export async function retryRun(project: Project, runId: string, options: Perform
           : `retrofill resume ${runId}`,
     });
   }
-  return goOn(project, taken, options);
+  return perform(project, taken, ready, options, true);
 }
 
-async function goOn(project: Project, run: RunRecord, options: PerformOptions): Promise<Execution> {
+interface Prepared {
+  readonly plan: Plan;
+  readonly http: Http;
+}
+
+/** Connects before the run is touched: without a key or an address nothing is opened. */
+async function prepare(project: Project, run: RunRecord, options: PerformOptions): Promise<Prepared> {
   const plan = await project.ledger.plan(run.planId);
   if (!plan) throw new Error(`unreachable: run ${run.id} has no plan`);
-  return perform(project, run, plan, options, true);
+  return { plan, http: await options.connect(plan) };
 }
 
 async function open(project: Project, plan: Plan, options: PerformOptions): Promise<Execution> {
+  const http = await options.connect(plan);
   const now = project.clock.now();
   const chunks = plan.steps.flatMap((step) =>
     step.kind === "fetch"
@@ -134,23 +145,28 @@ async function open(project: Project, plan: Plan, options: PerformOptions): Prom
       : [],
   );
   const run = await project.ledger.openRun(plan, newId("run", now, project.random), project.self, chunks, now);
-  if (!run) {
-    throw new RetrofillError("PLAN_APPLIED", `plan ${plan.id} was applied before`, {
-      hint: "a plan is applied once; make a new one",
-    });
-  }
-  return perform(project, run, plan, options, false);
+  if (!run) throw applied(plan);
+  return perform(project, run, { plan, http }, options, false);
+}
+
+async function wasApplied(project: Project, plan: Plan): Promise<boolean> {
+  return (await project.ledger.runs(Number.MAX_SAFE_INTEGER)).some((run) => run.planId === plan.id);
+}
+
+function applied(plan: Plan): RetrofillError {
+  return new RetrofillError("PLAN_APPLIED", `plan ${plan.id} was applied before`, {
+    hint: `a plan is applied once; make a new one: retrofill plan ${plan.request.selector}`,
+  });
 }
 
 async function perform(
   project: Project,
   run: RunRecord,
-  plan: Plan,
+  { plan, http }: Prepared,
   options: PerformOptions,
   resumed: boolean,
 ): Promise<Execution> {
   options.observe({ type: "opened", run, plan, resumed });
-  const http = await options.connect(plan);
   return executeRun(project, run, plan, {
     http,
     observe: options.observe,

@@ -45,7 +45,13 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error.exitCode === 0) return EXIT.done;
+    // The command line could not be read, so neither could its --json: whether it is there decides.
+    const json = argv.includes("--json");
+    createOutput({ json, quiet: true, color: false }).document({
+      error: { code: "USAGE", message: error.message.replace(/^error: /, ""), hint: "retrofill --help", context: {} },
+    });
+    return EXIT.usage;
   }
   return exit;
 }

@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import type { QueryResult } from "../../engine/store-port.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -76,6 +77,11 @@ export function table(
       .join("  ")
       .trimEnd();
   return [render(header), render(widths.map((width) => "─".repeat(width))), ...rows.map(render)];
+}
+
+/** A query's rows as objects by column, for documents. */
+export function rowObjects({ columns, rows }: QueryResult): readonly Readonly<Record<string, unknown>>[] {
+  return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
 }
 
 /** `12,345`. */

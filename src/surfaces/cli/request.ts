@@ -26,12 +26,12 @@ export interface RequestFlags {
 export function readRequest(project: Project, selector: string, flags: RequestFlags, now: Instant): Request {
   const { bound, job } = select(project, selector);
   const narrow: Record<string, readonly string[]> = {};
-  const timeframes = listOf(flags.timeframes ?? flags.timeframe);
+  const timeframes = listOf(oneOf(flags, "timeframes", "timeframe")) ?? job?.narrow ?? null;
   if (timeframes !== null) narrow[bound.pipeline.narrowing.flag] = timeframes;
   return {
     selector,
     job: job?.name ?? null,
-    entries: listOf(flags.symbols ?? flags.keys)?.map((name) => name.toUpperCase()) ?? null,
+    entries: listOf(oneOf(flags, "symbols", "keys"))?.map((name) => name.toUpperCase()) ?? null,
     narrow,
     ...readRange(flags, now, job?.days ?? null),
     limit: flags.limit === undefined ? null : positive("--limit", flags.limit),
@@ -57,8 +57,8 @@ function readRange(
   now: Instant,
   jobDays: number | null,
 ): { readonly from: Instant | null; readonly to: Instant | null } {
-  const given = [flags.days, flags.from, flags.start].filter((flag) => flag !== undefined);
-  if (given.length > 1) throw new RetrofillError("USAGE", "give one of --days, --from and --start");
+  oneOf(flags, "days", "from", "start");
+  oneOf(flags, "to", "end");
   const to = flags.to !== undefined ? readTime("--to", flags.to) : flags.end !== undefined ? readEnd(flags.end) : null;
   const start = flags.from ?? flags.start;
   const days = flags.days === undefined ? (start === undefined ? jobDays : null) : positive("--days", flags.days);
@@ -73,6 +73,15 @@ function readRange(
   }
   return { from, to };
 }
+
+/** The one of several flags that was given, or undefined. @throws RetrofillError USAGE for two that mean the same */
+function oneOf(flags: RequestFlags, ...names: readonly TextFlag[]): string | undefined {
+  const given = names.filter((name) => flags[name] !== undefined);
+  if (given.length > 1) throw new RetrofillError("USAGE", `give one of --${given.join(" and --")}`);
+  return given[0] === undefined ? undefined : flags[given[0]];
+}
+
+type TextFlag = Exclude<keyof RequestFlags, "overrideState">;
 
 /** 00:00 UTC, `days` days before `now`. */
 function daysBefore(now: Instant, days: number): Instant {
@@ -109,7 +118,8 @@ function listOf(text: string | undefined): readonly string[] | null {
   return [...new Set(items)];
 }
 
-function positive(flag: string, text: string): number {
+/** A whole number from 1. @throws RetrofillError USAGE */
+export function positive(flag: string, text: string): number {
   const n = Number(text);
   if (!Number.isInteger(n) || n < 1)
     throw new RetrofillError("USAGE", `${flag} ${text}: expected a whole number from 1`);

@@ -40,9 +40,15 @@ export class RunSession {
   begin(plan: Plan): boolean {
     const { job } = select(this.#opened.project, plan.request.selector);
     if (job?.print !== "master") return false;
-    this.#master = new MasterPrinter(this.#context.output);
+    this.#master = new MasterPrinter(this.#context.output, this.#retrofill());
     this.#master.start(plan);
     return true;
+  }
+
+  /** The command as it has to be typed to reach this project from here. */
+  #retrofill(): string {
+    const { dir } = this.#context;
+    return dir === null ? "retrofill" : `retrofill --project ${/^[\w./-]+$/.test(dir) ? dir : `'${dir}'`}`;
   }
 
   readonly observe: RunObserver = (progress) => {
@@ -57,7 +63,7 @@ export class RunSession {
   async finish(plan: Plan, execution: Execution | null): Promise<number> {
     const { output } = this.#context;
     output.status("");
-    const scoped = await this.#scope(plan.request, plan);
+    const scoped = await this.#scope(plan);
     const exit = this.#exitCode(execution);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
@@ -65,15 +71,13 @@ export class RunSession {
       return exit;
     }
     if (this.#master) {
-      this.#master.finish(scoped, execution?.summary ?? null, this.#opened.project.clock.now() - this.#startedAt);
+      this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
       printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
       output.line();
     }
     if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
-    else if (this.#master && plan.request.limit !== null)
-      output.line(`Reduced scope: only the first ${plan.request.limit} (--limit)`);
     output.document(this.#document(plan, execution, scoped));
     return exit;
   }
@@ -84,7 +88,10 @@ export class RunSession {
     const { files, ledger } = this.#opened.project;
     files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
     const run = await ledger.run(this.#runId);
-    if (run) await files.writeResults(run.id, resultsOf(run, null, []));
+    if (!run) return;
+    const results = resultsOf(run, null, []);
+    await files.writeResults(run.id, results);
+    await this.#copyResults(results);
   }
 
   #exitCode(execution: Execution | null): number {
@@ -115,8 +122,9 @@ export class RunSession {
     output.document({ run_id: execution.run.id, plan_id: execution.run.planId, status: execution.run.status });
   }
 
-  #scope(request: Request, plan: Plan): Promise<readonly ScopedSeries[]> {
+  #scope(plan: Plan): Promise<readonly ScopedSeries[]> {
     const { project } = this.#opened;
+    const { request } = plan;
     const { bound, datasets } = select(project, request.selector);
     const dataset = datasets[0];
     if (!dataset) return Promise.resolve([]);
@@ -182,9 +190,14 @@ export class RunSession {
       await files.writeResults(run.id, results);
       this.#logEnd(run.status, execution);
     }
+    await this.#copyResults(results);
+  }
+
+  /** The copy that was asked for; a path that cannot be written is no reason to fail. */
+  async #copyResults(results: object): Promise<void> {
     if (this.#resultsFile === null) return;
     try {
-      await files.writeTo(this.#resultsFile, results);
+      await this.#opened.project.files.writeTo(this.#resultsFile, results);
     } catch (error) {
       this.#context.output.note(
         `warning: results were not written to ${this.#resultsFile}: ${(error as Error).message}`,

@@ -27,7 +27,17 @@ export function calendar(name: string, flags: { readonly from?: string; readonly
     ]);
     output.line(`${found.name} version ${found.version}, ${found.zone}; times in UTC`);
     for (const line of table(["DATE", "OPEN", "CLOSE", ""], rows)) output.line(line);
-    output.document({ calendar: found.name, version: found.version, zone: found.zone, sessions });
+    output.document({
+      calendar: found.name,
+      version: found.version,
+      zone: found.zone,
+      sessions: sessions.map(({ date, open, close, early }) => ({
+        date,
+        open: formatInstant(open),
+        close: formatInstant(close),
+        early,
+      })),
+    });
     return EXIT.done;
   };
 }

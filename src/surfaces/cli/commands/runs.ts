@@ -6,6 +6,7 @@ import type { Project } from "../../../engine/project.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { count, duration, table } from "../output.ts";
+import { positive } from "../request.ts";
 
 interface Summarized {
   readonly calls?: { readonly made: number };
@@ -18,7 +19,7 @@ interface Summarized {
 export function list(flags: { readonly last?: string }) {
   return (context: Context): Promise<number> =>
     withProject(context, async ({ project }) => {
-      const runs = await project.ledger.runs(Number(flags.last ?? 20));
+      const runs = await project.ledger.runs(positive("--last", flags.last ?? "20"));
       const { output } = context;
       if (runs.length === 0) output.line("No runs yet: retrofill run ohlcv");
       else {

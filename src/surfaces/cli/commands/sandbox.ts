@@ -1,3 +1,4 @@
+import { RetrofillError } from "../../../core/errors.ts";
 import { type Context, EXIT } from "../context.ts";
 
 interface SandboxFlags {
@@ -14,15 +15,17 @@ export function sandbox(flags: SandboxFlags) {
   return async ({ host, output, signal }: Context): Promise<number> => {
     const running = await host.sandbox({
       data: flags.data ?? null,
-      port: Number(flags.port ?? 0),
+      port: whole("--port", flags.port ?? "0"),
       limit: flags.limit ?? null,
       faults: flags.faults ?? "none",
-      seed: Number(flags.seed ?? 1),
+      seed: whole("--seed", flags.seed ?? "1"),
       now: flags.now ?? null,
     });
-    output.line(`Sandbox at ${running.url} (Polygon's contract), Ctrl-C ends it`);
-    output.line(`  POLYGON_BASE_URL=${running.url} POLYGON_API_KEY=sandbox retrofill run ohlcv`);
-    output.line(`  counts: ${running.url}/sandbox/report`);
+    // With --json stdout is kept for the counts at the end; the address is needed now.
+    const say = output.json ? (text: string): void => void process.stderr.write(`${text}\n`) : output.line;
+    say(`Sandbox at ${running.url} (Polygon's contract), Ctrl-C ends it`);
+    say(`  POLYGON_BASE_URL=${running.url} POLYGON_API_KEY=sandbox retrofill run ohlcv`);
+    say(`  counts: ${running.url}/sandbox/report`);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -33,4 +36,9 @@ export function sandbox(flags: SandboxFlags) {
     output.document(report);
     return EXIT.done;
   };
+}
+
+function whole(flag: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new RetrofillError("USAGE", `${flag} ${text}: expected a whole number`);
 }

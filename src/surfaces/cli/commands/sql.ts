@@ -1,5 +1,5 @@
 import { type Context, EXIT, withProject } from "../context.ts";
-import { plural, table } from "../output.ts";
+import { plural, rowObjects, table } from "../output.ts";
 
 /** Runs a read-only query and prints its rows. */
 export function sql(query: string) {
@@ -16,10 +16,7 @@ export function sql(query: string) {
       ))
         output.line(line);
       output.line(plural(result.rows.length, "row"));
-      output.document({
-        columns: result.columns,
-        rows: result.rows.map((row) => Object.fromEntries(result.columns.map((column, i) => [column.name, row[i]]))),
-      });
+      output.document({ columns: result.columns, rows: rowObjects(result) });
       return EXIT.done;
     });
 }

@@ -1,7 +1,7 @@
 import { formatInterval } from "../../../core/time/interval.ts";
 import { verifyDataset } from "../../../engine/prove/verify.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
-import { count, plural, table } from "../output.ts";
+import { count, plural, rowObjects, table } from "../output.ts";
 import type { RequestFlags } from "../request.ts";
 import { readScope } from "./reading.ts";
 
@@ -15,7 +15,7 @@ export function verify(selector: string | null, flags: RequestFlags & { readonly
         const answers = [];
         for (const { title, sql } of bound.pipeline.verification) {
           const result = await opened.project.store.query(sql);
-          answers.push({ title, sql, ...result });
+          answers.push({ title, sql, columns: result.columns, rows: rowObjects(result) });
           output.line(`-- ${title}`);
           output.line(sql);
           const rows = result.rows.map((row) => row.map(String));

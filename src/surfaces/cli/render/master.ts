@@ -1,52 +1,60 @@
 import type { Gap } from "../../../core/coverage/gaps.ts";
+import { daysOf } from "../../../core/dataset/axis.ts";
 import type { SeriesKey } from "../../../core/dataset/series.ts";
 import type { Plan } from "../../../core/plan/plan.ts";
-import { formatInstant, formatUtcDate, instant } from "../../../core/time/instant.ts";
+import { formatShort, type Instant, instant } from "../../../core/time/instant.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
+import type { Execution } from "../../../engine/run/execute.ts";
 import type { RunObserver, RunProgress } from "../../../engine/run/observer.ts";
-import type { RunSummary } from "../../../engine/run/summary.ts";
-import type { Output } from "../output.ts";
-import { matrixOf } from "./matrix.ts";
+import { count, type Output } from "../output.ts";
+import { LEGEND, type Mark, matrixOf } from "./matrix.ts";
 
 const RULE = "=".repeat(80);
 const COLUMNS = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"];
+const MATRIX_HEAD = [
+  "Symbol      1m    5m   15m   30m   1h    4h    1d    1w  ",
+  "------|----|----|-----|-----|----|----|----|----- ",
+] as const;
 
-/** Prints a run in the form of the orchestrator script that `master_backfill` replaces: same stages, words and order. */
+/** More gaps of one series than this are counted instead of listed. */
+const SHOWN_GAPS = 3;
+
+type Repaired = Extract<RunProgress, { type: "repaired" }>;
+
+/**
+ * Prints a run in the form of the orchestrator script that `master_backfill` replaces: same stages, words and order.
+ * A group is printed when its first request is made, so that lines of symbols fetched at once never mix.
+ */
 export class MasterPrinter {
   readonly #output: Output;
+  /** How the program is called from here. */
+  readonly #retrofill: string;
   #plan: Plan | null = null;
   #groups: readonly (readonly string[])[] = [];
   #printed = 0;
-  #open = new Map<string, number>();
   #waitedMs = 0;
-  #stage = 0;
+  #stage = 1;
+  #retried = false;
   #gaps: readonly { readonly key: SeriesKey; readonly gaps: readonly Gap[] }[] = [];
-  readonly #repaired: Extract<RunProgress, { type: "repaired" }>[] = [];
 
-  constructor(output: Output) {
+  constructor(output: Output, retrofill: string) {
     this.#output = output;
+    this.#retrofill = retrofill;
   }
 
-  /** The banner and how many symbols there are; printed before anything else. */
+  /** The banner, how many symbols there are and how far back; printed before anything else. */
   start(plan: Plan): void {
     this.#plan = plan;
     const symbols = [...new Set(plan.series.map((one) => one.entry))].sort();
     this.#banner("MASTER BACKFILL ORCHESTRATOR STARTED");
     this.#output.line(`Loaded ${symbols.length} symbols`);
+    for (const line of scopeLines(plan)) this.#output.line(line);
     this.#output.line();
     this.#banner("STAGE 1: BACKFILLING OHLCV DATA");
     const size = plan.request.maxConcurrent;
     this.#groups = Array.from({ length: Math.ceil(symbols.length / size) }, (_, i) =>
       symbols.slice(i * size, (i + 1) * size),
     );
-    for (const step of plan.steps) {
-      if (step.kind !== "fetch") continue;
-      for (const chunk of step.chunks) {
-        const entry = entryOf(plan, chunk.key);
-        this.#open.set(entry, (this.#open.get(entry) ?? 0) + 1);
-      }
-    }
-    this.#printDoneGroups();
   }
 
   readonly observe: RunObserver = (progress) => {
@@ -54,21 +62,13 @@ export class MasterPrinter {
       case "waiting":
         this.#waitedMs += progress.waitMs;
         break;
-      case "chunk-settled":
-        if (progress.round > 0 || progress.event === "defer" || progress.event === "release") break;
-        if (this.#plan) {
-          const entry = entryOf(this.#plan, progress.key);
-          this.#open.set(entry, (this.#open.get(entry) ?? 1) - 1);
-          this.#printDoneGroups();
-        }
+      case "chunk-started":
+        if (progress.round === 0) this.#printGroupsTo(progress.key);
         break;
       case "gaps":
-        this.#finishStageOne();
-        this.#gaps = progress.series;
-        this.#printGaps();
+        this.#printGaps(progress.series);
         break;
       case "repaired":
-        if (this.#stage < 3) this.#stageThree();
         this.#printRepair(progress);
         break;
       case "notice":
@@ -80,109 +80,123 @@ export class MasterPrinter {
   };
 
   /** Matrix, reasons and summary: after the run, from the state it left. */
-  finish(scoped: readonly ScopedSeries[], summary: RunSummary | null, durationMs: number): void {
-    this.#finishStageOne();
-    if (this.#gaps.length === 0) {
-      this.#gaps = scoped.map(({ series, standing }) => ({ key: series.key, gaps: standing.gaps }));
-      this.#printGaps();
+  finish(scoped: readonly ScopedSeries[], execution: Execution | null, durationMs: number): void {
+    this.#printGaps(scoped.map(({ series, standing }) => ({ key: series.key, gaps: standing.gaps })));
+    this.#stageThree();
+    if (!this.#retried && this.#gaps.some(({ gaps }) => gaps.length > 0)) {
+      const why = execution?.end.kind === "provider" ? execution.end.reason : "nothing that another request could fill";
+      this.#output.line(`Not retried: ${why}`);
     }
-    if (this.#stage < 3) this.#stageThree();
     this.#output.line();
     this.#banner("DATA COMPLETENESS MATRIX");
     this.#printMatrix(scoped);
+    this.#printReasons(scoped, execution?.run.id ?? null);
     this.#output.line();
     this.#banner("BACKFILL SUMMARY");
+    const summary = execution?.summary ?? null;
     const entries = [...new Set(scoped.map((one) => one.series.entry))];
-    const complete = entries.filter((entry) =>
-      scoped.every((one) => one.series.entry !== entry || one.standing.gaps.length === 0),
-    );
+    const incomplete = new Set(scoped.filter(({ standing }) => standing.gaps.length > 0).map((one) => one.entry.key));
     this.#output.line(`Duration: ${(durationMs / 1000).toFixed(1)}s`);
     this.#output.line(`Symbols Processed: ${entries.length}`);
-    this.#output.line(`  Successful: ${complete.length}`);
-    this.#output.line(`Gaps Detected: ${summary?.repairs.detected ?? 0}`);
-    this.#output.line(`Gaps Filled: ${summary?.repairs.filled ?? 0}`);
-    this.#output.line(`Total Candles Inserted: ${(summary?.rows.inserted ?? 0).toLocaleString("en-US")}`);
+    this.#output.line(`  Successful: ${entries.length - incomplete.size}`);
+    if (incomplete.size > 0) this.#output.line(`  Incomplete: ${incomplete.size}`);
+    this.#output.line(`Gaps Detected: ${count(summary?.repairs.detected ?? 0)}`);
+    this.#output.line(`Gaps Filled: ${count(summary?.repairs.filled ?? 0)}`);
+    this.#output.line(`Total Candles Inserted: ${count(summary?.rows.inserted ?? 0)}`);
+    const limit = this.#plan?.request.limit ?? null;
+    if (limit !== null) this.#output.line(`Status: reduced scope, only the first ${limit} symbols (--limit)`);
     this.#output.line(RULE);
   }
 
-  #printDoneGroups(): void {
-    while (this.#printed < this.#groups.length) {
-      const group = this.#groups[this.#printed] ?? [];
-      if (group.some((entry) => (this.#open.get(entry) ?? 0) > 0)) return;
-      this.#printGroup(group);
-    }
-  }
-
-  #finishStageOne(): void {
-    if (this.#stage >= 1) return;
-    while (this.#printed < this.#groups.length) this.#printGroup(this.#groups[this.#printed] ?? []);
-    this.#stage = 1;
+  /** Prints every group up to the one of `key`, or all of them. */
+  #printGroupsTo(key: SeriesKey | null): void {
+    const entry = key === null ? null : this.#plan?.series.find((one) => one.key === key)?.entry;
+    const last =
+      entry === null ? this.#groups.length - 1 : this.#groups.findIndex((group) => group.includes(entry ?? ""));
+    while (this.#printed <= last) this.#printGroup(this.#groups[this.#printed] ?? []);
   }
 
   #printGroup(group: readonly string[]): void {
     const plan = this.#plan;
     if (!plan) return;
-    if (this.#printed > 0) {
+    if (this.#printed > 0 && this.#waitedMs > 0) {
       this.#output.line(`Waited ${(this.#waitedMs / 1000).toFixed(1)}s for the rate limit of ${plan.limits}...`);
     }
     this.#waitedMs = 0;
     this.#printed++;
     this.#output.line(`Processing symbol group ${this.#printed}`);
-    for (const entry of group) {
-      for (const one of plan.series.filter((series) => series.entry === entry)) {
-        this.#output.line(`  ${one.key}: ${one.calls > 0 ? "backfilling..." : "nothing missing"}`);
-      }
+    for (const one of group.flatMap((entry) => plan.series.filter((series) => series.entry === entry))) {
+      const refused = one.leftOut.length === 0 ? "" : "left out, refused by the source less than a day ago";
+      const complete = refused === "" ? "nothing missing" : refused;
+      this.#output.line(`  ${one.key}: ${one.calls > 0 ? "backfilling..." : complete}`);
     }
   }
 
-  #printGaps(): void {
+  #printGaps(series: readonly { readonly key: SeriesKey; readonly gaps: readonly Gap[] }[]): void {
+    if (this.#stage >= 2) return;
+    this.#printGroupsTo(null);
     this.#stage = 2;
+    this.#gaps = series;
     this.#output.line();
     this.#banner("STAGE 2: DETECTING GAPS");
-    for (const { key, gaps } of sorted(this.#gaps)) this.#output.line(`${key}: ${gaps.length} gap(s) detected`);
+    for (const { key, gaps } of series) this.#output.line(`${key}: ${gaps.length} gap(s) detected`);
   }
 
   #stageThree(): void {
+    if (this.#stage >= 3) return;
     this.#stage = 3;
     this.#output.line();
     this.#banner("STAGE 3: RETRYING FAILED GAPS");
     if (this.#gaps.every(({ gaps }) => gaps.length === 0)) this.#output.line("No gaps to retry");
   }
 
-  #printRepair(repair: Extract<RunProgress, { type: "repaired" }>): void {
-    this.#repaired.push(repair);
-    const { key, window, round, rows, filled, reason } = repair;
-    const range = `${formatUtcDate(window.start)} to ${lastDay(window.end)}`;
-    this.#output.line(`  ${key}: retrying gap ${range} (attempt ${round}/2)...`);
-    this.#output.line(
-      filled
-        ? `  ${key}: ✓ gap filled (${rows.toLocaleString("en-US")} candles)`
-        : `  ${key}: ✗ gap not filled (${reason})`,
-    );
+  #printRepair({ key, days, round, rows, filled, reason }: Repaired): void {
+    this.#stageThree();
+    this.#retried = true;
+    const rounds = this.#plan?.repair.rounds ?? round;
+    this.#output.line(`  ${key}: retrying gap ${days.first} to ${days.last} (attempt ${round}/${rounds})...`);
+    if (filled) this.#output.line(`  ${key}: ✓ gap filled (${count(rows)} candles)`);
+    else if (rows > 0) this.#output.line(`  ${key}: ✗ gap filled in part (${count(rows)} candles): ${reason}`);
+    else this.#output.line(`  ${key}: ${/^empty at source/.test(reason) ? "○" : "✗"} gap not filled: ${reason}`);
   }
 
   #printMatrix(scoped: readonly ScopedSeries[]): void {
-    this.#output.line(`${"Symbol".padEnd(10)}  ${COLUMNS.map((name) => name.padEnd(4)).join("  ")}`);
-    this.#output.line("------|----|----|-----|-----|----|----|----|----- ");
-    const rows = [...matrixOf(scoped, COLUMNS)].sort((a, b) => (a.entry < b.entry ? -1 : 1));
-    for (const { entry, marks } of rows) {
-      const cells = marks.map((mark) => (mark === "○" ? "✓*" : mark).padEnd(4));
-      this.#output.line(`${entry.padEnd(10)}  ${cells.join("  ")}`);
+    const rows = matrixOf(scoped, COLUMNS);
+    const width = Math.max(10, ...rows.map(({ entry }) => entry.length + 2));
+    const [names, rule] = MATRIX_HEAD;
+    this.#output.line(`${names.slice(0, 10).padEnd(width)}${names.slice(10)}`);
+    this.#output.line(`${rule.slice(0, 6)}${"-".repeat(width - 10)}${rule.slice(6)}`);
+    for (const { entry, marks } of rows) this.#output.line(`${entry.padEnd(width)}${marks.join("     ")}  `);
+    const used = new Set(rows.flatMap(({ marks }) => marks));
+    for (const mark of ["○", "⊘", "·"] satisfies Mark[]) {
+      if (used.has(mark)) this.#output.line(`${mark} ${LEGEND[mark]}`);
     }
-    if (rows.some(({ marks }) => marks.includes("○")))
-      this.#output.line("* some slots are empty at the source, asked again");
-    if (rows.some(({ marks }) => marks.includes("⊘"))) this.#output.line("⊘ refused by the source for this plan");
-    for (const { series, standing } of scoped) {
-      for (const gap of standing.gaps.slice(0, 3)) {
-        const { symbol, timeframe } = series.parts;
-        this.#output.line(`✗ ${series.key} ${formatInstant(gap.start)} to ${formatInstant(gap.end)}: ${gap.reason}`);
-        this.#output.line(
-          `    retrofill run backfill_ohlcv --symbols ${symbol} --timeframe ${timeframe} --start ${formatUtcDate(gap.start)} --end ${lastDay(gap.end)}`,
-        );
+  }
+
+  /** Each ✗ with its reason and the command that asks for exactly that range again. */
+  #printReasons(scoped: readonly ScopedSeries[], run: string | null): void {
+    const incomplete = scoped.filter(({ standing }) => standing.gaps.length > 0);
+    if (incomplete.length > 0) this.#output.line();
+    for (const { series, standing } of incomplete) {
+      for (const gap of standing.gaps.slice(0, SHOWN_GAPS)) {
+        this.#output.line(`✗ ${series.key} ${formatShort(gap.start)} to ${formatShort(gap.end)}: ${gap.reason}`);
+        this.#output.line(`    ${this.#again(series, gap, run)}`);
       }
-      if (standing.gaps.length > 3)
-        this.#output.line(`✗ ${series.key} … ${standing.gaps.length - 3} more: retrofill gaps`);
+      const more = standing.gaps.length - SHOWN_GAPS;
+      if (more > 0) {
+        const rest = standing.gaps.slice(SHOWN_GAPS);
+        const span = { ...(rest[0] as Gap), end: (rest[more - 1] as Gap).end };
+        this.#output.line(`✗ ${series.key} and ${more} more gaps, listed by: ${this.#retrofill} gaps`);
+        this.#output.line(`    ${this.#again(series, span, null)}`);
+      }
     }
+  }
+
+  #again({ parts, axis }: ScopedSeries["series"], gap: Gap, run: string | null): string {
+    // A new plan leaves a refusal out for a day; the retry of its run asks again at once.
+    if (gap.cause === "refused" && run !== null) return `${this.#retrofill} retry ${run}`;
+    const { first, last } = daysOf(axis, gap);
+    return `${this.#retrofill} run backfill_ohlcv --symbols ${parts.symbol} --timeframe ${parts.timeframe} --start ${first} --end ${last}`;
   }
 
   #banner(title: string): void {
@@ -192,18 +206,14 @@ export class MasterPrinter {
   }
 }
 
-function entryOf(plan: Plan, key: SeriesKey): string {
-  return plan.series.find((one) => one.key === key)?.entry ?? key;
-}
-
-/** The last day of a half-open range, as people name it. */
-function lastDay(end: number): string {
-  return formatUtcDate(instant(end - 1));
-}
-
-function sorted<T extends { readonly key: SeriesKey }>(list: readonly T[]): readonly T[] {
-  return [...list].sort((a, b) => {
-    const [x = "", y = ""] = [a.key.slice(0, a.key.lastIndexOf("/")), b.key.slice(0, b.key.lastIndexOf("/"))];
-    return x === y ? 0 : x < y ? -1 : 1;
-  });
+/** What was asked for and what of it could be due, when they are not the same for all. */
+function scopeLines(plan: Plan): readonly string[] {
+  const { from, to } = plan.request;
+  const asked = `${from === null ? "each series' own start" : formatShort(from)} to ${formatShort(to ?? plan.businessNow)}`;
+  const scopes = plan.series.flatMap((one) => (one.effective === null ? [] : [one.effective]));
+  if (scopes.length === 0) return [`Date range: ${asked} UTC; nothing is due in it`];
+  const start = instant(Math.min(...scopes.map((one) => one.start)));
+  const end: Instant = instant(Math.max(...scopes.map((one) => one.end)));
+  const effective = `${formatShort(start)} to ${formatShort(end)}`;
+  return [`Date range: ${asked} UTC; after calendar, lifetimes and depth ${effective}`];
 }

@@ -13,7 +13,8 @@ export function markOf(one: ScopedSeries): Mark {
   return standing.empty.length > 0 ? "○" : "✓";
 }
 
-const LEGEND: Readonly<Record<Mark, string>> = {
+/** What each mark means. */
+export const LEGEND: Readonly<Record<Mark, string>> = {
   "✓": "complete",
   "○": "complete, some slots empty at source",
   "✗": "gaps",

@@ -28,7 +28,9 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
   }
   output.line();
   if (isEmptyPlan(plan)) {
-    output.line(`Nothing to do: ${plural(plan.series.length, "series", "series")} complete, 0 calls.`);
+    const leftOut = plan.series.filter((one) => one.leftOut.length > 0).length;
+    const complete = plural(plan.series.length - leftOut, "series", "series");
+    output.line(`Nothing to do: ${complete} complete${leftOut === 0 ? "" : `, ${leftOut} left out`}, 0 calls.`);
     return;
   }
   const pending = plan.steps.reduce((sum, step) => sum + (step.kind === "build" ? step.pendingChunks.length : 0), 0);
@@ -56,7 +58,9 @@ function seriesTable(plan: Plan): readonly string[] {
     return [
       entry,
       missing.length === 0 ? "nothing" : what,
-      reasonText(missing),
+      missing.length === 0 && series.some((one) => one.leftOut.length > 0)
+        ? "refused, left out for a day"
+        : reasonText(missing),
       count(series.reduce((sum, one) => sum + one.calls, 0)),
       count(series.reduce((sum, one) => sum + one.gapSlots, 0)),
     ];
