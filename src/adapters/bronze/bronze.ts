@@ -10,7 +10,9 @@ const zip = promisify(gzip);
 const unzip = promisify(gunzip);
 
 const TEMPORARY = ".part";
+const BODY = ".json.gz";
 const SIDECAR = ".meta.json";
+const MANIFEST = "manifest.json";
 const BODY = ".json.gz";
 
 /**
@@ -29,7 +31,7 @@ export function fileBronze(root: string): Bronze {
         `ingest_date=${place.ingestDate}`,
         `run_id=${place.runId}`,
       );
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const name = `${place.chunkId.slice(place.chunkId.indexOf(".") + 1)}-${place.page}-${randomBytes(3).toString("hex")}`;
       const path = join(folder, `${name}${BODY}`);
       const sidecar: BronzeSidecar = describe({
@@ -39,7 +41,7 @@ export function fileBronze(root: string): Bronze {
         bytes: body.byteLength,
       });
       // The sidecar first: an orphan is complete exactly when its body has its final name.
-      await writeDurably(path.replace(/\.json\.gz$/, SIDECAR), Buffer.from(`${JSON.stringify(sidecar)}\n`));
+      await writeDurably(join(folder, name + SIDECAR), Buffer.from(`${JSON.stringify(sidecar)}\n`));
       await writeDurably(path, await zip(body, { level: 1 }));
       await syncFolder(folder);
       return sidecar;
@@ -60,12 +62,8 @@ export function fileBronze(root: string): Bronze {
 
     async sweep(runId) {
       const found: BronzeSidecar[] = [];
-      const files = await filesBelow(root, `run_id=${runId}`);
-      const bodies = new Set(files.filter((file) => file.endsWith(BODY)));
-      for (const file of files) {
+      for (const file of await filesOf(root, runId)) {
         if (file.endsWith(TEMPORARY)) await rm(file, { force: true });
-        // Written first and left alone by a kill: what it describes never arrived.
-        else if (file.endsWith(SIDECAR) && !bodies.has(file.replace(SIDECAR, BODY))) await rm(file, { force: true });
         else if (file.endsWith(BODY)) {
           const sidecar = await readSidecar(file);
           if (sidecar) found.push(sidecar);
@@ -75,18 +73,19 @@ export function fileBronze(root: string): Bronze {
     },
 
     async seal(runId, manifest) {
-      const folders = new Set((await filesBelow(root, `run_id=${runId}`)).map((file) => dirname(file)));
-      for (const folder of folders) {
-        await writeDurably(join(folder, "manifest.json"), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+      for (const folder of await runFolders(root, runId)) {
+        await writeDurably(join(folder, MANIFEST), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
         await writeDurably(join(folder, "_SUCCESS"), Buffer.alloc(0));
       }
     },
 
     async manifests() {
-      const files = (await filesBelow(root, "run_id=")).filter((file) => basename(file) === "manifest.json");
-      return Promise.all(
-        files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>),
-      );
+      const found: Record<string, unknown>[] = [];
+      for (const folder of await runFolders(root)) {
+        const text = await readIfThere(join(folder, MANIFEST));
+        if (text !== null) found.push(JSON.parse(text) as Record<string, unknown>);
+      }
+      return found;
     },
   };
 }
@@ -125,22 +124,60 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function readSidecar(bodyPath: string): Promise<BronzeSidecar | null> {
+  const text = await readIfThere(bodyPath.slice(0, -BODY.length) + SIDECAR);
+  if (text === null) return null;
   try {
-    const text = await readFile(bodyPath.replace(/\.json\.gz$/, SIDECAR), "utf8");
     return JSON.parse(text) as BronzeSidecar;
   } catch {
     return null;
   }
 }
 
-async function filesBelow(root: string, containing: string): Promise<readonly string[]> {
+async function readIfThere(path: string): Promise<string | null> {
   try {
-    await stat(root);
-  } catch {
-    return [];
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
   }
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && join(entry.parentPath, entry.name).includes(containing))
-    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** The folders of a run, or of all runs: one a source, dataset and day. */
+async function runFolders(root: string, runId?: string): Promise<readonly string[]> {
+  let folders = [root];
+  for (const level of ["source_system=", "dataset=", "ingest_date=", "run_id="]) {
+    const inside = await Promise.all(
+      folders.map(async (folder) => (await namesIn(folder)).map((name) => join(folder, name))),
+    );
+    folders = inside.flat().filter((folder) => basename(folder).startsWith(level));
+  }
+  return runId === undefined ? folders : folders.filter((folder) => basename(folder) === `run_id=${runId}`);
+}
+
+async function filesOf(root: string, runId: string): Promise<readonly string[]> {
+  const folders = await runFolders(root, runId);
+  const files = await Promise.all(
+    folders.map(async (folder) => (await namesIn(folder)).map((name) => join(folder, name))),
+  );
+  return files.flat();
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return [];
+    throw error;
+  }
+}
+
+/** Makes a folder that survives a power cut: each new one stands in a synced parent. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let parent = dirname(folder); ; parent = dirname(parent)) {
+    await syncFolder(parent);
+    if (parent === dirname(first)) return;
+  }
 }

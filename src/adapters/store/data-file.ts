@@ -66,6 +66,8 @@ async function openFile(
         threads: String(settings.threads),
         autoinstall_known_extensions: "false",
         preserve_insertion_order: "false",
+        // It would loop over every pair wherever it takes one side for small, which it is not after a group by.
+        asof_loop_join_threshold: "0",
       });
     } catch (error) {
       if (!isLocked(error)) throw error;

@@ -3,8 +3,8 @@ import { type Axis, dueSet, effectiveScope } from "../dataset/axis.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlots, countSlotsOf } from "../time/grid.ts";
 import { DAY, type Instant } from "../time/instant.ts";
-import type { Interval } from "../time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
+import { type Interval, overlaps } from "../time/interval.ts";
+import { EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
 import { cut, type Segment, type Segments, setOf, spansOf } from "./segment.ts";
 
 /** Why a due stretch is not there. */
@@ -148,7 +148,8 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
   );
   const never = subtract(open, spansOf(known)).map(
     (span): Gap => ({
-      ...span,
+      start: span.start,
+      end: span.end,
       cause: "never-asked",
       slots: countSlots(grid, span),
       reason: "never asked",
@@ -167,7 +168,8 @@ function mergeNeighbours(gaps: readonly Gap[], due: IntervalSet): readonly Gap[]
     if (last !== undefined && last.cause === gap.cause && last.reason === gap.reason) {
       while ((due[next]?.end ?? gap.start) <= last.end && next < due.length) next++;
       if (last.end >= gap.start || (due[next]?.start ?? gap.start) >= gap.start) {
-        merged[merged.length - 1] = { ...last, end: gap.end, slots: last.slots + gap.slots };
+        const { start, cause, reason, chunk } = last;
+        merged[merged.length - 1] = { start, end: gap.end, cause, slots: last.slots + gap.slots, reason, chunk };
         continue;
       }
     }
@@ -200,10 +202,11 @@ function causeOf(segment: Segment): GapCause {
 export type GapPlace = "whole" | "leading" | "trailing" | "inner";
 
 /** Where `gap` lies relative to what the series already has. */
-export function placeOf(standing: Standing, segments: Segments, gap: Interval): GapPlace {
-  const there = standing.scope === null ? [] : clip(setOf(segments, "covered", "empty"), standing.scope);
-  const first = there[0];
-  const last = there[there.length - 1];
+export function placeOf({ scope }: Pick<Standing, "scope">, segments: Segments, gap: Interval): GapPlace {
+  const isThere = (segment: Segment): boolean =>
+    (segment.state === "covered" || segment.state === "empty") && scope !== null && overlaps(segment, scope);
+  const first = segments.find(isThere);
+  const last = segments.findLast(isThere);
   if (!first || !last) return "whole";
   if (gap.end <= first.start) return "leading";
   if (gap.start >= last.end) return "trailing";

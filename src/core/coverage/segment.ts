@@ -66,23 +66,24 @@ export function applyFindings(before: Segments, findings: Findings): Segments {
   const silences = follow(holes);
   const returns = follow(restored);
   const after: Segment[] = [];
-  for (const piece of elementary(before, answered, blocked, holes, restored)) {
-    const earlier = known(piece.start).at(-1) ?? null;
-    const now = answers(piece.start);
-    const latest = now.at(-1) ?? null;
-    const settled = latest !== null || returns(piece.start).length > 0;
+  // Segments are written out, here and below: spreading objects costs ten times as much, and there may be many.
+  for (const { start, end } of elementary(before, answered, blocked, holes, restored)) {
+    const earlier = known(start)[0] ?? null;
+    const now = answers(start);
+    const latest = now[now.length - 1] ?? null;
+    const settled = latest !== null || returns(start).length > 0;
     const asked = Math.min(MOST_ASKED, (earlier?.asked ?? 0) + now.length);
     if (asked === 0 || (earlier !== null && stands(earlier) && !settled)) {
-      if (earlier !== null) after.push({ ...earlier, ...piece });
+      if (earlier !== null) after.push(within(earlier, start, end));
       continue;
     }
     // A stop counts where its own answer is the latest: rows outside what was asked claim nothing.
-    const stop = stops(piece.start).findLast((one) => settled && (latest === null || latest.chunk === one.chunk));
-    if (stop) after.push({ ...piece, state: "blocked", asked, reason: stop.reason, chunk: stop.chunk });
-    else if (silences(piece.start).length > 0) {
-      const chunk = latest?.chunk ?? earlier?.chunk ?? null;
-      after.push({ ...piece, ...silence(asked), asked, chunk });
-    } else after.push({ ...piece, state: "covered", asked, reason: null, chunk: null });
+    const stop = stops(start).findLast((one) => settled && (latest === null || latest.chunk === one.chunk));
+    if (stop) after.push({ start, end, state: "blocked", asked, reason: stop.reason, chunk: stop.chunk });
+    else if (silences(start).length > 0) {
+      const { state, reason } = asked < MOST_ASKED ? ONCE : AGAIN;
+      after.push({ start, end, state, asked, reason, chunk: latest?.chunk ?? earlier?.chunk ?? null });
+    } else after.push({ start, end, state: "covered", asked, reason: null, chunk: null });
   }
   return inOrder(after);
 }
@@ -90,11 +91,8 @@ export function applyFindings(before: Segments, findings: Findings): Segments {
 /** Asked more often is not told apart: covered stretches would fall into pieces that mean the same. */
 const MOST_ASKED = 2;
 
-function silence(asked: number): Pick<Segment, "state" | "reason"> {
-  return asked >= MOST_ASKED
-    ? { state: "empty", reason: "empty at source, asked at least twice" }
-    : { state: "hole", reason: "answered without a row, asked once" };
-}
+const ONCE = { state: "hole", reason: "answered without a row, asked once" } as const;
+const AGAIN = { state: "empty", reason: "empty at source, asked at least twice" } as const;
 
 /** Whether a segment keeps its state until it is answered or restored, whatever rows are stored. */
 function stands(segment: Segment): boolean {
@@ -132,9 +130,18 @@ export function applyDispute(
   return inOrder([...kept, ...disputed]);
 }
 
-/** `segments` reduced to `within`, each keeping what it says. O(n log m). */
-export function cut(segments: readonly Segment[], within: IntervalSet): Segment[] {
-  return segments.flatMap((segment) => clip(within, segment).map((span) => ({ ...segment, ...span })));
+/** `segments` reduced to `spans`, each keeping what it says. O(n log m). */
+export function cut(segments: readonly Segment[], spans: IntervalSet): Segment[] {
+  const parts: Segment[] = [];
+  for (const segment of segments) {
+    for (const { start, end } of clip(spans, segment)) parts.push(within(segment, start, end));
+  }
+  return parts;
+}
+
+/** The part of a segment from `start` to `end`, saying the same. */
+function within({ state, asked, reason, chunk }: Segment, start: Instant, end: Instant): Segment {
+  return { start, end, state, asked, reason, chunk };
 }
 
 /** The canonical list: sorted, neighbours that say the same merged. */
@@ -144,7 +151,7 @@ export function inOrder(segments: readonly Segment[]): Segments {
   for (const next of sorted) {
     const last = merged[merged.length - 1];
     if (last && last.end === next.start && saysTheSame(last, next))
-      merged[merged.length - 1] = { ...last, end: next.end };
+      merged[merged.length - 1] = within(last, last.start, next.end);
     else merged.push(next);
   }
   return merged;

@@ -1,6 +1,6 @@
 import type { Calendar } from "../calendar/calendar.ts";
 import { addSlots, type Grid, slotAt, snapOut } from "../time/grid.ts";
-import { DAY, formatUtcDate, type Instant, instant } from "../time/instant.ts";
+import { DAY, earlier, formatUtcDate, type Instant, instant, later } from "../time/instant.ts";
 import { type Interval, overlapOf } from "../time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize } from "../time/interval-set.ts";
 import { localDate, parseDate } from "../time/zone.ts";
@@ -61,24 +61,15 @@ export function effectiveScope(axis: Axis, span: Interval, now: Instant): Interv
   return start < end ? { start: instant(start), end: instant(end) } : null;
 }
 
-/** Longer than markets stay closed. */
-const CLOSED_AT_MOST = 14 * DAY;
-
 /**
- * `set` widened over the closed time around each member, up to the neighbouring sessions and inside `scope`. Rows from
- * outside regular hours are never due, so no gap holds them: asked for like this, they come with their sessions.
+ * `set` widened over the closed hours of its first and last days, inside `scope`. Rows from outside regular hours are
+ * never due, so no gap holds them: asked for like this, they come with their sessions.
  */
-export function withClosedHours(axis: Axis, set: IntervalSet, scope: Interval): IntervalSet {
-  const { grid, calendar } = axis;
-  const slotsOf = ({ open, close }: { readonly open: Instant; readonly close: Instant }): Interval =>
-    snapOut(grid, { start: open, end: close });
+export function withClosedHours({ grid }: Pick<Axis, "grid">, set: IntervalSet, scope: Interval): IntervalSet {
+  const day: Grid = { grain: "1d", zone: grid.zone };
   const widened = set.map(({ start, end }): Interval => {
-    const before = calendar.sessions({ start: instant(start - CLOSED_AT_MOST), end: start }).at(-1);
-    const after = calendar.sessions({ start: end, end: instant(end + CLOSED_AT_MOST) })[0];
-    return {
-      start: before ? instant(Math.min(start, Math.max(slotsOf(before).end, scope.start))) : start,
-      end: after ? instant(Math.max(end, Math.min(slotsOf(after).start, scope.end))) : end,
-    };
+    const days = snapOut(grid, snapOut(day, { start, end }));
+    return { start: earlier(start, later(days.start, scope.start)), end: later(end, earlier(days.end, scope.end)) };
   });
   return normalize(widened);
 }

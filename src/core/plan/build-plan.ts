@@ -2,8 +2,8 @@ import { type Gap, type GapCause, type GapPlace, gapSet, placeOf, type Standing 
 import type { Segments } from "../coverage/segment.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlotsOf } from "../time/grid.ts";
-import type { Interval } from "../time/interval.ts";
-import { clip, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
+import { type Interval, overlaps } from "../time/interval.ts";
+import { clip, type IntervalSet, subtract } from "../time/interval-set.ts";
 import type { BuildStep, Cost, FetchStep, SeriesPlan, Step } from "./plan.ts";
 
 /** One series as planning sees it. */
@@ -118,7 +118,7 @@ export function planRepair(
       let window = asked;
       if (options.wasAnswered(series, window)) window = options.widen(series, window);
       if (options.wasAnswered(series, window)) continue;
-      const inside = again.filter((gap) => intersect([gap], [window]).length > 0);
+      const inside = again.filter((gap) => overlaps(gap, window));
       candidates.push({ series, window, gaps: inside, slots: inside.reduce((sum, gap) => sum + gap.slots, 0) });
     }
   }

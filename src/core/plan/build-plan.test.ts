@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import { ALWAYS } from "../calendar/always.ts";
+import { standingOf } from "../coverage/gaps.ts";
+import type { Segments } from "../coverage/segment.ts";
+import { type Series, seriesKey } from "../dataset/series.ts";
+import { DAY, HOUR, type Instant, instant } from "../time/instant.ts";
+import type { Interval } from "../time/interval.ts";
+import type { IntervalSet } from "../time/interval-set.ts";
+import { buildSteps, planRepair, repairAllowance, type SeriesState } from "./build-plan.ts";
+
+const START = Date.parse("2024-03-01T00:00:00Z");
+const DAY_ONE = hours(0, 24);
+
+describe("the steps of a plan", () => {
+  it("ask for every gap but what is in bronze already, and price it", () => {
+    const covered = segment("covered", 0, 6);
+    const states = [
+      stateOf("A", [covered], { unpublished: [hours(6, 8)] }),
+      stateOf("B", [segment("covered", 0, 24)], {}),
+    ];
+    const { steps, cost, series } = buildSteps(states, {
+      source: "trial",
+      pendingChunks: ["run-1.1"],
+      minutesFor: (calls) => calls * 2,
+    });
+    expect(steps).toEqual([
+      { kind: "fetch", dataset: "trial.hours", version: 1, source: "trial", chunks: [{ key: "A", ...hours(8, 24) }] },
+      { kind: "build", dataset: "trial.hours", version: 1, pendingChunks: ["run-1.1"] },
+    ]);
+    expect(cost).toMatchObject({ calls: 1, minutes: 2, rows: 16 });
+    expect(series.map(({ key, gapSlots, coveredSlots, calls }) => ({ key, gapSlots, coveredSlots, calls }))).toEqual([
+      { key: "A", gapSlots: 18, coveredSlots: 6, calls: 1 },
+      { key: "B", gapSlots: 0, coveredSlots: 24, calls: 0 },
+    ]);
+    expect(series[0]?.reasons).toEqual([{ cause: "never-asked", place: "trailing", slots: 18 }]);
+  });
+
+  it("sum up reasons by cause and place, largest first", () => {
+    const segments = [segment("covered", 4, 8), segment("hole", 8, 9), segment("covered", 9, 20)];
+    const { series } = buildSteps([stateOf("A", segments, {})], {
+      source: "s",
+      pendingChunks: [],
+      minutesFor: () => 0,
+    });
+    expect(series[0]?.reasons).toEqual([
+      { cause: "never-asked", place: "leading", slots: 4 },
+      { cause: "never-asked", place: "trailing", slots: 4 },
+      { cause: "asked-once", place: "inner", slots: 1 },
+    ]);
+  });
+
+  it("are none without series", () => {
+    expect(buildSteps([], { source: "s", pendingChunks: [], minutesFor: () => 0 }).steps).toEqual([]);
+  });
+});
+
+it.each([
+  { calls: 0, allowance: 0 },
+  { calls: 1, allowance: 2 },
+  { calls: 20, allowance: 2 },
+  { calls: 21, allowance: 3 },
+  { calls: 1_000, allowance: 100 },
+])("a plan of $calls calls may repair with $allowance", ({ calls, allowance }) => {
+  expect(repairAllowance(calls)).toBe(allowance);
+});
+
+describe("a repair round", () => {
+  const segments = [
+    segment("covered", 0, 2),
+    segment("hole", 2, 3),
+    segment("failed", 3, 5),
+    segment("covered", 5, 10),
+    segment("hole", 10, 11),
+    segment("refused", 11, 20),
+    segment("covered", 20, 24),
+  ];
+
+  it("asks neighbouring holes and failures at once, largest first, and leaves refusals", () => {
+    const { requests, left } = repair(segments, { allowance: 9 });
+    expect(requests.map(({ window, gaps }) => [window, gaps.map((gap) => gap.cause)])).toEqual([
+      [hours(2, 5), ["asked-once", "failed"]],
+      [hours(10, 11), ["asked-once"]],
+    ]);
+    expect(left).toBe(0);
+  });
+
+  it("keeps within its allowance and says how much it leaves", () => {
+    expect(repair(segments, { allowance: 1 })).toMatchObject({ requests: [{ window: hours(2, 5) }], left: 1 });
+  });
+
+  it("asks one slot wider where exactly that window was answered, and not at all where that was answered too", () => {
+    const asked = (window: Interval): boolean => window.start === hours(10, 11).start;
+    const { requests } = repair(segments, { allowance: 9, wasAnswered: asked });
+    expect(requests.map((request) => request.window)).toEqual([hours(2, 5), hours(9, 12)]);
+    expect(repair(segments, { allowance: 9, wasAnswered: () => true }).requests).toEqual([]);
+  });
+});
+
+function repair(
+  segments: Segments,
+  options: { readonly allowance: number; readonly wasAnswered?: (window: Interval) => boolean },
+): ReturnType<typeof planRepair> {
+  return planRepair([stateOf("A", segments, {})], {
+    allowance: options.allowance,
+    wasAnswered: (_, window) => options.wasAnswered?.(window) ?? false,
+    widen: (_, window) => ({ start: instant(window.start - HOUR), end: instant(window.end + HOUR) }),
+  });
+}
+
+function stateOf(name: string, segments: Segments, options: { readonly unpublished?: IntervalSet }): SeriesState {
+  const series = seriesOf(name);
+  const now = instant(START + 9 * DAY);
+  const standing = standingOf(series, segments, {
+    span: DAY_ONE,
+    now,
+    realNow: now,
+    refusedAt: () => null,
+    leaveOut: "fresh",
+  });
+  const windows = (gaps: IntervalSet): IntervalSet => gaps;
+  return { series, requested: DAY_ONE, standing, segments, unpublished: options.unpublished ?? [], windows };
+}
+
+function seriesOf(name: string): Series {
+  return {
+    dataset: "trial.hours",
+    version: 1,
+    key: seriesKey([name]),
+    parts: { name },
+    entry: name,
+    axis: {
+      grid: { grain: "1h", zone: "UTC" },
+      calendar: ALWAYS,
+      density: "dense",
+      settleMs: 0,
+      stamp: { zone: "UTC", at: "start" },
+      lifetime: { start: instant(START - DAY), end: instant(START + 99 * DAY) },
+      earliest: null,
+    },
+    since: DAY_ONE.start,
+    ask: {},
+  };
+}
+
+function segment(state: Segments[number]["state"], from: number, to: number): Segments[number] {
+  const asked = state === "failed" || state === "refused" ? 0 : 1;
+  const reason = state === "covered" ? null : `it is ${state}`;
+  return { ...hours(from, to), state, asked, reason, chunk: reason === null ? null : "run-1.1" };
+}
+
+function hours(from: number, to: number): Interval {
+  const at = (n: number): Instant => instant(START + n * HOUR);
+  return { start: at(from), end: at(to) };
+}
