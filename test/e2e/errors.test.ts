@@ -7,6 +7,7 @@ import type { OpenProject } from "../../src/surfaces/cli/host.ts";
 import {
   barsFrom,
   dailyBars,
+  type Ended,
   KEY,
   type Reply,
   type Script,

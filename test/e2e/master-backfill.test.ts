@@ -11,18 +11,21 @@ const SESSIONS = weekdays("2025-11-03", "2025-11-14");
 const OPENS = SESSIONS.map((date) => `${date}T14:30:00Z`);
 const MIDNIGHTS = days("2025-11-02", "2025-11-14").map((date) => `${date}T00:00:00Z`);
 
+/** Served from the Sunday before: a week's first request starts there. */
+const SERVED = { first: "2025-11-02T05:00:00Z" };
+
 const SERIES: readonly SmallSeries[] = [
-  { symbol: "AAPL", timeframe: "1m", candles: barsFrom(OPENS, 390, MINUTE) },
+  { ...SERVED, symbol: "AAPL", timeframe: "1m", candles: barsFrom(OPENS, 390, MINUTE) },
   // Veterans Day has no daily bar: the exchange is open, the source has none.
-  { symbol: "AAPL", timeframe: "1d", candles: dailyBars(SESSIONS.filter((date) => date !== "2025-11-11")) },
+  { ...SERVED, symbol: "AAPL", timeframe: "1d", candles: dailyBars(SESSIONS.filter((date) => date !== "2025-11-11")) },
   {
     symbol: "X:BTCUSD",
     assetClass: "crypto",
     timeframe: "1m",
     candles: barsFrom(MIDNIGHTS, 1440, MINUTE).filter(([t]) => t <= Date.parse(NOW)),
   },
-  { symbol: "SPY", assetClass: "etf", timeframe: "1m", candles: barsFrom(OPENS, 390, MINUTE) },
-  { symbol: "SPY", assetClass: "etf", timeframe: "1d", candles: dailyBars(SESSIONS) },
+  { ...SERVED, symbol: "SPY", assetClass: "etf", timeframe: "1m", candles: barsFrom(OPENS, 390, MINUTE) },
+  { ...SERVED, symbol: "SPY", assetClass: "etf", timeframe: "1d", candles: dailyBars(SESSIONS) },
 ];
 
 const SYMBOLS = {

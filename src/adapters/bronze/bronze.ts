@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -13,7 +13,6 @@ const TEMPORARY = ".part";
 const BODY = ".json.gz";
 const SIDECAR = ".meta.json";
 const MANIFEST = "manifest.json";
-const BODY = ".json.gz";
 
 /**
  * Response bodies as received, one immutable compressed file each with a sidecar, below
@@ -62,8 +61,11 @@ export function fileBronze(root: string): Bronze {
 
     async sweep(runId) {
       const found: BronzeSidecar[] = [];
-      for (const file of await filesOf(root, runId)) {
+      const files = new Set(await filesOf(root, runId));
+      for (const file of files) {
         if (file.endsWith(TEMPORARY)) await rm(file, { force: true });
+        // Written first and left alone by a kill: what it describes never arrived.
+        else if (file.endsWith(SIDECAR) && !files.has(file.replace(SIDECAR, BODY))) await rm(file, { force: true });
         else if (file.endsWith(BODY)) {
           const sidecar = await readSidecar(file);
           if (sidecar) found.push(sidecar);

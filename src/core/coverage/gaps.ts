@@ -32,9 +32,9 @@ export interface Standing {
    * between them are one gap, which then also spans the closed time between.
    */
   readonly gaps: readonly Gap[];
-  /** Inside the scope and refused less than a day ago: outside the effective scope, printed, not a gap. */
+  /** Inside the scope and left out of what is due, printed, not a gap; may span closed time, as gaps do. */
   readonly refused: readonly Segment[];
-  /** Due, asked at least twice, and empty. */
+  /** Due, asked at least twice, and empty; may span closed time, as gaps do. */
   readonly empty: readonly Segment[];
   /** Due slots by state. */
   readonly slots: {
@@ -92,8 +92,8 @@ export function standingOf(
     scope,
     due,
     gaps,
-    refused,
-    empty,
+    refused: joined(refused, fullDue),
+    empty: joined(empty, fullDue),
     slots: {
       due: count(due),
       covered: coveredSlots,
@@ -162,20 +162,38 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
 /** One gap a cause where nothing due lies between: a night does not cut a missing week into five gaps. */
 function mergeNeighbours(gaps: readonly Gap[], due: IntervalSet): readonly Gap[] {
   const merged: Gap[] = [];
-  let next = 0;
+  const isClosed = closedBetween(due);
   for (const gap of gaps) {
     const last = merged[merged.length - 1];
-    if (last !== undefined && last.cause === gap.cause && last.reason === gap.reason) {
-      while ((due[next]?.end ?? gap.start) <= last.end && next < due.length) next++;
-      if (last.end >= gap.start || (due[next]?.start ?? gap.start) >= gap.start) {
-        const { start, cause, reason, chunk } = last;
-        merged[merged.length - 1] = { start, end: gap.end, cause, slots: last.slots + gap.slots, reason, chunk };
-        continue;
-      }
-    }
-    merged.push(gap);
+    if (last?.cause === gap.cause && last.reason === gap.reason && isClosed(last.end, gap.start)) {
+      const { start, cause, reason, chunk } = last;
+      merged[merged.length - 1] = { start, end: gap.end, cause, slots: last.slots + gap.slots, reason, chunk };
+    } else merged.push(gap);
   }
   return merged;
+}
+
+/** The same for what is refused or empty; of several chunks the first is named. */
+function joined(segments: readonly Segment[], due: IntervalSet): readonly Segment[] {
+  const merged: Segment[] = [];
+  const isClosed = closedBetween(due);
+  for (const segment of segments) {
+    const last = merged[merged.length - 1];
+    if (last?.reason === segment.reason && isClosed(last.end, segment.start)) {
+      const { start, state, asked, reason, chunk } = last;
+      merged[merged.length - 1] = { start, end: segment.end, state, asked, reason, chunk };
+    } else merged.push(segment);
+  }
+  return merged;
+}
+
+/** Tells whether nothing of `due` lies from one instant to a later one; it must be asked for rising instants. */
+function closedBetween(due: IntervalSet): (from: Instant, to: Instant) => boolean {
+  let next = 0;
+  return (from, to) => {
+    while (next < due.length && (due[next] as Interval).end <= from) next++;
+    return from >= to || next === due.length || (due[next] as Interval).start >= to;
+  };
 }
 
 function causeOf(segment: Segment): GapCause {

@@ -88,10 +88,11 @@ export function daysOf({ grid }: Pick<Axis, "grid">, span: Interval): Days {
   const lastLocal = localDate(grid.zone, within);
   // A week is named to its Saturday; late hours of a western market lie on the next UTC day.
   const lastUtc = formatUtcDate(slotAt(grid, within).start);
+  const isLater = lastUtc > lastLocal;
   const days = parseDate(lastLocal) - parseDate(localDate(grid.zone, span.start));
   return {
     first: formatUtcDate(span.start),
-    last: lastUtc > lastLocal ? lastUtc : lastLocal,
+    last: isLater ? lastUtc : lastLocal,
     count: Math.round(days / DAY) + 1,
   };
 }

@@ -119,7 +119,7 @@ export class MasterPrinter {
   #printGroup(group: readonly string[]): void {
     const plan = this.#plan;
     if (!plan) return;
-    if (this.#printed > 0) {
+    if (this.#printed > 0 && plan.cost.calls > 0) {
       this.#output.line(`Waited ${(this.#waitedMs / 1000).toFixed(1)}s for the rate limit of ${plan.limits}...`);
     }
     this.#waitedMs = 0;
