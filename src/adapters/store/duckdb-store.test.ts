@@ -22,20 +22,17 @@ const namedLock: Lock = {
   holder: async () => "process 7 on elsewhere (publishing r9.b1)",
 };
 
+const declared = { dataset: marketData, shape: polygonSource().records, suspects: settings.suspects, lock: namedLock };
+
 let world: SmallStore;
 beforeEach(async () => {
-  world = await smallStore({
-    dataset: marketData,
-    shape: polygonSource().records,
-    suspects: settings.suspects,
-    waits: { readerMs: 400, writerMs: 400 },
-    lock: namedLock,
-  });
+  world = await smallStore(declared);
 });
 afterEach(() => world[Symbol.asyncDispose]());
 
 describe("a data file that another process writes", () => {
   it("makes readers and writers wait, then tells them who holds it", async () => {
+    await using world = await smallStore({ ...declared, waits: { readerMs: 300, writerMs: 300 } });
     const object = await world.put(btc, { window, records: bars(3) });
     await world.publish([object]);
     const holder = await holdFile(world.store.path);

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Series } from "../../core/dataset/series.ts";
 import { type Instant, instant, MINUTE } from "../../core/time/instant.ts";
+import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
 import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
@@ -9,9 +11,14 @@ import { type SmallStore, smallStore } from "./small-store.ts";
 
 const settings = ohlcvSettings.parse({});
 const pipeline = ohlcvPipeline(settings);
-const entry = pipeline.entry("BTC", { assetClass: "crypto", timeframes: ["1m"] });
-const [btc] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
-if (!btc) throw new Error("unreachable: one timeframe is asked");
+/** Series in one publication: each has a history of its own. */
+const SYMBOLS = ["BTC", "ETH", "SOL", "ADA", "DOT", "XRP"];
+const series = SYMBOLS.map((symbol): Series => {
+  const entry = pipeline.entry(symbol, { assetClass: "crypto", timeframes: ["1m"] });
+  const [one] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
+  if (!one) throw new Error("unreachable: one timeframe is asked");
+  return one;
+});
 
 /** Slots are few, so that answers meet. */
 const SLOTS = 12;
@@ -46,34 +53,42 @@ const anyReply: fc.Arbitrary<Reply> = fc
   )
   .map(([from, length, bars]) => ({ from, to: Math.min(SLOTS, from + length), bars }));
 
-/** Replies in ingest order, each with whether a publication ends after it. */
-const anyHistory = fc.array(fc.tuple(anyReply, fc.boolean()), { minLength: 1, maxLength: 7 });
+interface Asked extends Reply {
+  readonly symbol: number;
+}
+
+const anyAsked = (replies: fc.Arbitrary<Reply>): fc.Arbitrary<Asked> =>
+  fc.tuple(replies, fc.integer({ min: 0, max: SYMBOLS.length - 1 })).map(([reply, symbol]) => ({ ...reply, symbol }));
 
 interface Stored {
   readonly price: number;
   readonly object: number;
 }
 
+type Model = ReadonlyMap<number, Stored>;
+
 describe("the stored rows", () => {
   it("are the fold of all answers in ingest order, however they are grouped into publications", async () => {
+    const anyGroup = fc.array(anyAsked(anyReply), { minLength: 1, maxLength: 20 });
     await fc.assert(
-      fc.asyncProperty(anyHistory, async (history) => {
+      fc.asyncProperty(fc.array(anyGroup, { minLength: 1, maxLength: 3 }), async (groups) => {
         await using world = await small();
-        let model: ReadonlyMap<number, Stored> = new Map();
-        let group = [];
-        for (const [i, [reply, ends]] of history.entries()) {
-          group.push(await put(world, reply));
-          model = fold(model, reply, i + 1);
-          if (!ends && i < history.length - 1) continue;
-          const { counts } = await world.publish(group);
+        let object = 0;
+        const models = SYMBOLS.map((): Model => new Map());
+        for (const group of groups) {
+          const objects: ObjectRecord[] = [];
+          for (const reply of group) {
+            objects.push(await put(world, reply));
+            models[reply.symbol] = fold(models[reply.symbol] as Model, reply, ++object);
+          }
+          const { counts } = await world.publish(objects);
           const { received, inserted, updated, unchanged, duplicate, quarantined } = counts;
-          expect(received).toBe(group.reduce((n, object) => n + object.rows, 0));
+          expect(received).toBe(objects.reduce((n, { rows }) => n + rows, 0));
           expect(inserted + updated + unchanged + duplicate + quarantined).toBe(received);
-          group = [];
-          expect(await rowsOf(world)).toEqual(asRows(model));
+          expect(await rowsOf(world)).toEqual(asRows(models));
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 12 },
     );
   });
 
@@ -82,42 +97,38 @@ describe("the stored rows", () => {
       ...reply,
       bars: reply.bars
         .filter((bar) => bar.slot >= reply.from && bar.slot < reply.to)
-        .map((bar) => ({ ...bar, kind: "sound" as const })),
+        .map((bar): Bar => ({ ...bar, kind: "sound" })),
     }));
+    const anyReplies = fc.array(anyAsked(soundReply), { minLength: 6, maxLength: 24 });
     await fc.assert(
       fc.asyncProperty(
-        fc.array(soundReply, { minLength: 2, maxLength: 5 }).chain((replies) =>
-          fc.tuple(
-            fc.constant(replies),
-            fc.shuffledSubarray(
-              replies.map((_, i) => i),
-              { minLength: replies.length },
-            ),
-          ),
-        ),
-        async ([replies, order]) => {
+        anyReplies,
+        fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 24, maxLength: 24 }),
+        async (replies, turns) => {
           await using world = await small();
-          const objects = [];
+          const objects: ObjectRecord[] = [];
           for (const reply of replies) objects.push(await put(world, reply));
-          for (const i of order) {
-            const object = objects[i];
-            if (object) await world.publish([object]);
+          for (const turn of [0, 1, 2]) {
+            const group = objects.filter((_, i) => turns[i] === turn);
+            if (group.length > 0) await world.publish(group);
           }
-          const model = replies.reduce(
-            (rows, reply, i) => fold(rows, reply, i + 1),
-            new Map<number, Stored>() as ReadonlyMap<number, Stored>,
+          const models = SYMBOLS.map((_, symbol) =>
+            replies.reduce<Model>(
+              (rows, reply, i) => (reply.symbol === symbol ? fold(rows, reply, i + 1) : rows),
+              new Map(),
+            ),
           );
-          const withoutObject = (rows: readonly (readonly unknown[])[]) => rows.map(([slot, price]) => [slot, price]);
-          expect(withoutObject(await rowsOf(world))).toEqual(withoutObject(asRows(model)));
+          const values = (rows: readonly (readonly unknown[])[]) => rows.map((row) => row.slice(0, 3));
+          expect(values(await rowsOf(world))).toEqual(values(asRows(models)));
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 8 },
     );
   });
 });
 
 /** What one more answer makes of the rows: the rule of the store, row by row. */
-function fold(rows: ReadonlyMap<number, Stored>, reply: Reply, object: number): ReadonlyMap<number, Stored> {
+function fold(rows: Model, reply: Reply, object: number): Model {
   const sound = reply.bars.filter((bar) => bar.kind === "sound");
   if (reply.bars.length - sound.length > marketData.production.errorThreshold * reply.bars.length) return rows;
   const after = new Map(rows);
@@ -130,15 +141,18 @@ function fold(rows: ReadonlyMap<number, Stored>, reply: Reply, object: number): 
   return after;
 }
 
-function asRows(model: ReadonlyMap<number, Stored>): readonly (readonly unknown[])[] {
-  return [...model].sort(([a], [b]) => a - b).map(([slot, { price, object }]) => [slot, price, object]);
+function asRows(models: readonly Model[]): readonly (readonly unknown[])[] {
+  return models.flatMap((model, i) =>
+    [...model].sort(([a], [b]) => a - b).map(([slot, { price, object }]) => [SYMBOLS[i], slot, price, object]),
+  );
 }
 
 async function rowsOf(world: SmallStore): Promise<readonly (readonly unknown[])[]> {
-  return world.rows("select epoch_ms(ts) // 60000, open, object_no from market_data order by ts");
+  const rows = await world.rows("select symbol, epoch_ms(ts) // 60000, open, object_no from market_data order by ts");
+  return SYMBOLS.flatMap((symbol) => rows.filter((row) => row[0] === symbol));
 }
 
-function put(world: SmallStore, { from, to, bars }: Reply) {
+function put(world: SmallStore, { symbol, from, to, bars }: Asked): Promise<ObjectRecord> {
   const records = bars.map(({ slot, price, kind }) => ({
     t: kind === "text" ? String(slot * MINUTE) : kind === "off-grid" ? slot * MINUTE + 1 : slot * MINUTE,
     o: price,
@@ -146,7 +160,7 @@ function put(world: SmallStore, { from, to, bars }: Reply) {
     l: 0.7,
     c: 2,
   }));
-  return world.put(btc as NonNullable<typeof btc>, { window: { start: minute(from), end: minute(to) }, records });
+  return world.put(series[symbol] as Series, { window: { start: minute(from), end: minute(to) }, records });
 }
 
 function minute(n: number): Instant {

@@ -144,7 +144,7 @@ it(`${BODIES} mutated bodies never become wrong data, and every record is accoun
     ([symbol, ...values]) => !originals.get(String(symbol))?.some((one) => sameBar(one, values)),
   );
   expect(wrong).toEqual([]);
-}, 120_000);
+}, 300_000);
 
 /** Stamp and prices as they were; the rest as it was, or none where the body has none or null. */
 function sameBar(original: readonly unknown[], stored: readonly unknown[]): boolean {

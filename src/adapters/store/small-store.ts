@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { applyFindings, type Segments } from "../../core/coverage/segment.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
@@ -13,7 +15,6 @@ import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import type { Receipt, Store } from "../../engine/store-port.ts";
-import { fileBronze } from "../bronze/bronze.ts";
 import type { Lock } from "../ledger/leases.ts";
 import { duckdbStore, type StoreWaits } from "./duckdb-store.ts";
 
@@ -54,11 +55,11 @@ export async function smallStore(declared: {
 }): Promise<SmallStore> {
   const { dataset, shape } = declared;
   const dir = await mkdtemp(join(tmpdir(), "small-store-"));
-  const bronze = fileBronze(join(dir, "bronze"));
-  await mkdir(bronze.root, { recursive: true });
+  const bronze = join(dir, "bronze");
+  await mkdir(join(bronze, "run_id=r1"), { recursive: true });
   const store = duckdbStore({
     path: join(dir, "data.duckdb"),
-    bronze: bronze.root,
+    bronze,
     history: join(dir, "history"),
     lock: declared.lock ?? freeLock,
     ...(declared.waits ? { waits: declared.waits } : {}),
@@ -79,36 +80,27 @@ export async function smallStore(declared: {
       const { window } = answer;
       const body = Buffer.from(answer.body ?? JSON.stringify({ [shape.path]: answer.records ?? [], status: "OK" }));
       const records = recordsOf(JSON.parse(body.toString("utf8")), shape) ?? [];
-      const sidecar = await bronze.put(
-        {
-          source: "polygon",
-          dataset: dataset.name,
-          ingestDate: "2026-01-01",
-          runId: "r1",
-          chunkId: `r1.c${no}`,
-          page: 0,
-        },
-        body,
-        (file) => ({
-          object: {
-            ...file,
-            chunkId: `r1.c${no}`,
-            runId: "r1",
-            dataset: dataset.name,
-            version: dataset.version,
-            key: series.key,
-            page: 0,
-            target: `/asked/${no}`,
-            answered: window,
-            rows: (records as readonly unknown[]).length,
-            strict: answer.strict ?? isStrict(records, shape),
-            businessNow: instant(answer.now ?? window.end + 400 * 86_400_000),
-            receivedAt: window.end,
-          },
-          progress: { page: 1, from: window.end, next: null, complete: true },
-        }),
-      );
-      return { ...sidecar.object, ordinal: no };
+      const path = `run_id=r1/c${no}.json.gz`;
+      await writeFile(join(bronze, path), gzipSync(body, { level: 1 }));
+      return {
+        ordinal: no,
+        id: `r1/c${no}`,
+        path,
+        sha256: createHash("sha256").update(body).digest("hex"),
+        bytes: body.byteLength,
+        chunkId: `r1.c${no}`,
+        runId: "r1",
+        dataset: dataset.name,
+        version: dataset.version,
+        key: series.key,
+        page: 0,
+        target: `/asked/${no}`,
+        answered: window,
+        rows: (records as readonly unknown[]).length,
+        strict: answer.strict ?? isStrict(records, shape),
+        businessNow: instant(answer.now ?? window.end + 400 * 86_400_000),
+        receivedAt: window.end,
+      };
     },
 
     async publish(objects, options = {}) {
