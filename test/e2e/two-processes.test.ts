@@ -62,9 +62,7 @@ describe("two processes on one project", () => {
     expect(report.windows[0]?.maxSeen).toBeLessThanOrEqual(5);
 
     const alone = await world({});
-    const scope = ["--timeframes", "30m,1h,4h,1d", ...days];
-    expect((await alone.retrofill("run", "ohlcv", ...COIN, ...scope).end).exit).toBe(0);
-    expect((await alone.retrofill("run", "ohlcv", "--timeframes", "30m,1h,1d", ...days).end).exit).toBe(0);
+    expect((await alone.retrofill("run", "ohlcv", "--timeframes", "30m,1h,4h,1d", ...days).end).exit).toBe(0);
     await expectSameRows(alone.dir, dir);
     await expectProof(dir);
   });
@@ -138,28 +136,26 @@ describe("a run that is stopped", () => {
 
   it("in the middle of a publication leaves counts that the next run completes", async () => {
     const { dir, sandbox, retrofill } = await world({});
-    const killAt = { at: "store.publish", when: "after", nth: 2 } as const;
-    const killed = await work(["--project", dir, "run", "ohlcv", ...SCOPE], { env: sourceEnv(sandbox.url), killAt });
+    const scope = ["--timeframes", "4h"];
+    const killAt = { at: "store.publish", when: "after", nth: 1 } as const;
+    const killed = await work(["--project", dir, "run", "ohlcv", ...scope], { env: sourceEnv(sandbox.url), killAt });
     expect(killed.signal).toBe("SIGKILL");
-    const other = await retrofill("run", "ohlcv", ...SCOPE).end;
+    const other = await retrofill("run", "ohlcv", ...scope).end;
     expect(other.exit, other.stderr).toBe(0);
     // Nobody resumes the killed run here, so that files of its requests under way are still there.
     expect(await proofOf(dir)).toMatchObject({ disputes: [], doubled: 0, faults: [] });
   });
 
-  it("resumes after its plan has expired, which a plan not yet applied does not survive", async () => {
+  it("resumes after its plan has expired, when the plan itself is refused", async () => {
     const { dir, sandbox, retrofill } = await world({ latencyMs: 20 });
     const planned = JSON.parse((await retrofill("--json", "plan", "ohlcv", ...SCOPE).end).stdout) as { id: string };
-    const unused = JSON.parse((await retrofill("--json", "plan", "ohlcv", "--timeframes", "30m").end).stdout) as {
-      id: string;
-    };
     const running = retrofill("apply", planned.id);
     const run = await runIdOf(running);
     await answered(sandbox, 4);
     running.child.kill("SIGKILL");
     await running.end;
     const env = { ...sourceEnv(sandbox.url), CLOCK_JUMPS: "0:172800000" };
-    const refused = await work(["--project", dir, "apply", unused.id], { env });
+    const refused = await work(["--project", dir, "apply", planned.id], { env });
     expect(refused.exit).toBe(5);
     expect(refused.stderr).toContain("expired");
     const resumed = await work(["--project", dir, "resume", run], { env });
@@ -170,7 +166,7 @@ describe("a run that is stopped", () => {
 
 describe("a clock that jumps", () => {
   it("in the middle of a run breaks neither limit nor lease, and holds nothing up", async () => {
-    const { dir, sandbox, retrofill } = await world({ faults: "transport", latencyMs: 20 });
+    const { dir, sandbox } = await world({ faults: "transport", latencyMs: 20 });
     const hour = 3_600_000;
     const jumps = [500, 700, 900, 1_100, 1_300, 1_500, 1_700, 1_900, 2_100].map(
       (afterMs, i) => `${afterMs}:${i % 3 === 0 ? 3 * hour : -4 * hour}`,
@@ -207,7 +203,10 @@ describe("a full disk", () => {
     const mounted = await mkdtemp(join(tmpdir(), "small-disk-"));
     folders.push(mounted);
     const mount = (...args: string[]): number | null => spawnSync("mount", args).status;
-    if (mount("-t", "tmpfs", "-o", "size=1700k", "tmpfs", mounted) !== 0) return;
+    if (mount("-t", "tmpfs", "-o", "size=1700k", "tmpfs", mounted) !== 0) {
+      console.log("not run: nothing can be mounted here; the test before this one fakes the full disk");
+      return;
+    }
     try {
       const { sandbox, retrofill } = await world({ into: mounted });
       const full = await retrofill("--json", "run", "ohlcv").end;
@@ -220,7 +219,7 @@ describe("a full disk", () => {
       expect(sandbox.report().repeated.count).toBeLessThanOrEqual(CONCURRENCY);
       await expectProof(mounted);
     } finally {
-      spawnSync("umount", [mounted]);
+      spawnSync("umount", ["-l", mounted]);
     }
   });
 });

@@ -34,6 +34,7 @@ export async function makePlan(project: Project, request: Request, options: Plan
   await checkLogic(project, dataset);
   const now = options.businessNow;
   const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
+  const { factor } = await project.budget.usage(bound.credential, bound.limits);
   const pending = await pendingChunks(project, dataset);
   const disputed = await disputedChunks(project, dataset, scoped);
   const build = [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks];
@@ -49,7 +50,7 @@ export async function makePlan(project: Project, request: Request, options: Plan
     {
       source: bound.source.name,
       pendingChunks: build,
-      minutesFor: (calls) => minutesFor(bound.limits, calls),
+      minutesFor: (calls) => minutesFor(bound.limits, calls) / factor,
     },
   );
   const mode = options.mode ?? job?.mode ?? "backfill";
@@ -64,7 +65,7 @@ export async function makePlan(project: Project, request: Request, options: Plan
     steps,
     repair: { rounds: bound.repairRounds, calls: repairAllowance(calls) },
     settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
-    limits: formatLimits(bound.limits),
+    limits: formatLimits(bound.limits) + (factor < 1 ? " (halved: the provider answered 429 under it)" : ""),
     cost,
     fingerprint: fingerprintOf(project, bound, dataset, scoped),
   };

@@ -258,6 +258,7 @@ class RunWorker {
           key: series.key,
           window,
         })),
+        this.#run.fence,
       );
       const end = await this.#fetch();
       scoped = await this.#scope();
@@ -303,7 +304,7 @@ class RunWorker {
     const { ledger, bronze, clock } = this.#project;
     if (end.kind === "interrupted" || (end.kind === "control" && end.control === "pause")) {
       const event = end.kind === "interrupted" ? "interrupt" : "pause";
-      const run = await ledger.moveRun(this.#run.id, { type: event }, { pid: this.#run.owner.pid });
+      const run = await ledger.moveRun(this.#run.id, { type: event }, { pid: this.#run.owner.pid }, this.#run.fence);
       return { run: run ?? this.#run, summary: null, end };
     }
     const stopped = end.kind === "provider" ? end.reason : "cancelled";

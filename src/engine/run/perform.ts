@@ -88,7 +88,7 @@ export async function resumeRun(project: Project, runId: string, options: Perfor
     });
   }
   const ready = await prepare(project, run, options);
-  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "resume");
+  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "resume", run.fence);
   if (!taken) {
     throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status}: there is nothing to resume`, {
       hint: `retrofill retry ${runId} asks again for what failed`,
@@ -103,7 +103,7 @@ export async function retryRun(project: Project, runId: string, options: Perform
   const chunks = await project.ledger.chunks(runId, { kind: "fetch", status: ["failed", "refused", "cancelled"] });
   if (chunks.length === 0) return null;
   const ready = await prepare(project, run, options);
-  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "reopen");
+  const taken = await project.ledger.takeOver(runId, project.self, project.clock.now(), "reopen", run.fence);
   if (!taken) {
     throw new RetrofillError("RUN_STATE", `run ${runId} is ${run.status} and cannot be retried`, {
       hint:
