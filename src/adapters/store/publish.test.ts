@@ -249,6 +249,14 @@ describe("publishing again", () => {
     ]);
   });
 
+  it("takes no bar back that came with a later answer, in its window or beside it", async () => {
+    const early = await world.put(btc, { window: minutes(5, 5), records: bars(5, 1) });
+    const late = await world.put(btc, { window: minutes(0, 2), records: [...bars(0, 2), ...bars(9, 1)] });
+    await world.publish([late]);
+    expect((await world.publish([early])).counts).toEqual(counts({ received: 1, inserted: 1 }));
+    expect(await world.rows("select open from market_data order by ts")).toEqual([[100], [101], [105], [109]]);
+  });
+
   it("restores rows that were deleted by hand without undoing what was answered since", async () => {
     const first = await world.put(btc, { window: minutes(0, 6), records: bars(0, 6) });
     await world.publish([first]);
