@@ -39,9 +39,10 @@ export interface Expected {
   readonly silences: readonly Silence[];
   /** The longest stretches without a bar that are ordinary, longest first. */
   readonly quiet: readonly number[];
-  /** Sessions with a bar, and the most due slots in a row without one that are ordinary. */
+  /** Sessions with a bar. */
   readonly sessions: number;
-  readonly limit: number;
+  /** The most due slots in a row without one that are ordinary, or null while there are too few sessions to tell. */
+  readonly limit: number | null;
 }
 
 /** The slot that contains `at`. */
@@ -96,8 +97,9 @@ export function gather(slots: Slots, bars: readonly RawBar[]): readonly RawBar[]
 
 /**
  * The truth of one series from its bars' starts. On a dense series each due slot without a bar is a hole. On a sparse
- * one a stretch of them is suspect when it is longer than three times the usual one, once twenty sessions have bars;
- * before that when it is as long as the longest session.
+ * one a stretch of them is suspect when it is longer than three times the usual one: the lower 99.9 % quantile of the
+ * key's quiet stretches shorter than a session, that of the stretch's year if larger, one slot at least. Before twenty
+ * sessions have bars it is suspect when a whole session lies in it.
  */
 export function expectedOf(
   series: { readonly slots: Slots; readonly sessions: readonly Session[]; readonly dense: boolean },
@@ -107,9 +109,27 @@ export function expectedOf(
   const due = dueSlots(series.slots, series.sessions, bounds);
   const present = due.flatMap((slot, i) => (starts.has(slot.start) ? [i] : []));
   const sessions = new Set(present.map((i) => due[i]?.session)).size;
-  const longest = longestRun(due.map((slot) => slot.session));
-  const steps = present.slice(1).map((at, i) => at - (present[i] as number) - 1);
-  const limit = series.dense ? 0 : sessions < RULE.minSessions ? longest - 1 : RULE.factor * usual(steps, longest);
+  const isNew = sessions < RULE.minSessions;
+  const yearOf = (i: number): number => new Date((due[i] as Span).start).getUTCFullYear();
+  const session = longestRun(due.map((slot) => slot.session));
+  const steps = present
+    .slice(1)
+    .map((at, i) => ({ slots: at - (present[i] as number) - 1, year: yearOf(present[i] as number) }))
+    .filter((step) => step.slots < session);
+  const usual = usualSilence(steps.map((step) => step.slots));
+  const usualOf = new Map<number, number>();
+  for (const year of new Set(steps.map((step) => step.year))) {
+    const own = steps.filter((step) => step.year === year && step.slots > 0).map((step) => step.slots);
+    if (isReadable(own)) usualOf.set(year, lowerQuantile(own));
+  }
+  const isSuspect = (from: number, to: number): boolean => {
+    if (series.dense) return true;
+    if (isNew) return holdsSession(due, series.sessions, from, to);
+    // The silences before the first bar and after the last have no year of their own.
+    const isInner = from > 0 && to < due.length;
+    return to - from > RULE.factor * Math.max(1, usual, isInner ? (usualOf.get(yearOf(from - 1)) ?? 0) : 0);
+  };
+  const limit = series.dense ? 0 : isNew ? null : RULE.factor * Math.max(1, usual);
   const silences: Silence[] = [];
   const quiet: number[] = [];
   const edges = [-1, ...present, due.length];
@@ -117,17 +137,43 @@ export function expectedOf(
     const from = (edges[i - 1] as number) + 1;
     const to = edges[i] as number;
     if (to === from) continue;
-    if (to - from <= limit) quiet.push(to - from);
+    if (!isSuspect(from, to)) quiet.push(to - from);
     else silences.push({ start: (due[from] as Span).start, end: (due[to - 1] as Span).end, slots: to - from });
   }
   quiet.sort((a, b) => b - a);
   return { due: due.length, absent: due.length - present.length, silences, quiet: quiet.slice(0, 5), sessions, limit };
 }
 
-/** Lower quantile of the due slots skipped between one bar and the next, those left out that skip a session's worth. */
-function usual(steps: readonly number[], session: number): number {
-  const inside = steps.filter((step) => step < session).sort((a, b) => a - b);
-  return inside[Math.floor(RULE.quantile * (inside.length - 1))] ?? 0;
+/** The quantile of quiet stretches, or of all steps from bar to bar while there are too few quiet ones to read it. */
+function usualSilence(steps: readonly number[]): number {
+  const quiet = steps.filter((step) => step > 0);
+  return isReadable(quiet) ? lowerQuantile(quiet) : lowerQuantile(steps);
+}
+
+/** Ten stretches must lie beyond the quantile: a hole or two must not move it. */
+const isReadable = (stretches: readonly number[]): boolean => stretches.length * (1 - RULE.quantile) >= 10;
+
+function lowerQuantile(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(RULE.quantile * (sorted.length - 1))] ?? 0;
+}
+
+/** Whether all slots of some session lie in `[from, to)`; one that is due in part only is none. */
+function holdsSession(
+  due: readonly (Span & { readonly session: number })[],
+  sessions: readonly Session[],
+  from: number,
+  to: number,
+): boolean {
+  for (let i = from; i < to; i++) {
+    const { start, session } = due[i] as Span & { session: number };
+    const { open, close } = sessions[session] as Session;
+    if (start > open) continue;
+    for (let last = i; last < to && due[last]?.session === session; last++) {
+      if ((due[last] as Span).end >= close) return true;
+    }
+  }
+  return false;
 }
 
 function dueSlots(

@@ -204,7 +204,7 @@ export class FilledSet {
         due: expected.due,
         absent: expected.absent,
         sessions: expected.sessions,
-        "ordinary up to": expected.limit,
+        "ordinary up to": expected.limit ?? "a session",
         "longest ordinary": expected.quiet.slice(0, 3).join(" "),
         silences: expected.silences.length,
         "silent slots": silentSlots(expected),

@@ -101,6 +101,11 @@ function agreesWithTheFiles(filled: () => FilledSet): void {
       });
     }
   });
+
+  it("is refused nothing at the provider's door", () => {
+    const { requests, byStatus, problems } = filled().project.report();
+    expect({ byStatus, problems }).toEqual({ byStatus: { 200: requests }, problems: [] });
+  });
 }
 
 /** The end of a coin's last minute, or day. */
@@ -159,6 +164,13 @@ describe.runIf(root !== "")("minutes of coins over years (bitfinex-1m)", () => {
     expect(spans("X:BTCUSD/1m")).toContain("2015-05-01T04:00:00.000Z 2015-06-01T00:00:00.000Z");
     expect(spans("X:ETHUSD/1m")).toContain("2016-03-31T23:31:00.000Z 2016-06-01T00:00:00.000Z");
   });
+
+  it("asks for a hundred thousand quiet minutes a few times only", () => {
+    // LTC traded every 17 minutes: of its silences only one of 67 hours in the first days is suspect.
+    const { coverage, expected } = filled().of("X:LTCUSD/1m");
+    expect([expected.absent, coverage.verified_empty + coverage.gap]).toEqual([307_312, 4_038]);
+    for (const { run } of filled().runs) expect(run.repairs.detected).toBeLessThan(25);
+  });
 });
 
 describe.runIf(root !== "")("minutes, five minutes and days of shares and coins (yahoo-2026)", () => {
@@ -202,6 +214,8 @@ describe.runIf(root !== "")("minutes, five minutes and days of shares and coins 
     const count = (day: string): number => days.filter((one) => one === day).length;
     // SOURCES.md: 13, 24, and 42 bars on the half day.
     expect(["2026-01-30", "2026-02-02", "2025-12-24"].map(count)).toEqual([13, 24, 42]);
+    // Sixty sessions, one of them half a day.
+    expect(filled().of("AAPL/5m").coverage.due).toBe(59 * 78 + 42);
   });
 });
 
@@ -210,10 +224,26 @@ describe.runIf(root !== "")("hours of shares (lean-us-hour)", () => {
     set: "lean-us-hour",
     now: "2021-04-02T00:00:00Z",
     scopes: async () => [{ series: leanHours, timeframes: ["1h", "1d"], to: "2021-04-01" }],
-    starts: { "AAPL.LEAN": "2013-01-02", "IBM.LEAN": "2015-01-02", "SPY.LEAN": "2015-01-02", "AIG.LEAN": "2001-01-02" },
-    ends: { "AIG.LEAN": "2009-08-01" },
+    // Chosen for what happened in them: the closure of September 2001, AIG's halt of 2001-06-08, Nasdaq's of 2013-08-22.
+    starts: { "AAPL.LEAN": "2013-01-02", "AIG.LEAN": "2001-01-02", "IBM.LEAN": "2015-01-02", "SPY.LEAN": "2015-01-02" },
+    ends: { "AAPL.LEAN": "2016-01-01", "AIG.LEAN": "2002-10-01" },
   }));
   agreesWithTheFiles(filled);
+
+  it("owes four hours of a half day and none of a closed one", () => {
+    // 1,572 sessions from 2015 to March 2021, 13 of them half days.
+    expect(filled().of("SPY.LEAN/1h").coverage.due).toBe(1_572 * 7 - 13 * 3);
+    const september = filled()
+      .of("AIG.LEAN/1d")
+      .stored.map(({ t }) => new Date(t).toISOString().slice(0, 10));
+    expect(september.filter((day) => day > "2001-09-10" && day < "2001-09-18")).toEqual(["2001-09-17"]);
+  });
+
+  it("finds the halt of AIG on 2001-06-08", () => {
+    expect(filled().of("AIG.LEAN/1h").settled.empty_at_source).toEqual([
+      { key: "AIG.LEAN/1h", start: "2001-06-08T13:00:00Z", end: "2001-06-08T17:00:00Z", asked: 2 },
+    ]);
+  });
 });
 
 describe.runIf(root !== "")("minutes with extended hours, fillers and a clock change (us-1m-misc)", () => {
@@ -223,4 +253,32 @@ describe.runIf(root !== "")("minutes with extended hours, fillers and a clock ch
     scopes: async () => [{ series: usMinutes, timeframes: ["1m", "5m", "1h"], to: "2025-11-09" }],
   }));
   agreesWithTheFiles(filled);
+
+  const barsOn = (key: string, day: string): readonly string[] =>
+    filled()
+      .of(key)
+      .stored.map(({ t }) => new Date(t).toISOString())
+      .filter((at) => at.startsWith(day));
+
+  it("stores extended hours and owes none of them, on the half day before a holiday neither", () => {
+    expect(filled().of("SPY.2025JUL/1m").coverage).toMatchObject({ due: 20 * 390 + 210, verified_empty: 0, gap: 0 });
+    const halfDay = barsOn("SPY.2025JUL/1m", "2025-07-03");
+    expect(halfDay.find((at) => at > "2025-07-03T01")).toBe("2025-07-03T08:00:00.000Z");
+    expect(halfDay.filter((at) => at >= "2025-07-03T17:00").length).toBeGreaterThan(100);
+    expect(barsOn("SPY.2025JUL/1m", "2025-07-04")).toEqual([]);
+    // Before the first session and after the last: asked for with them.
+    expect(barsOn("SPY.2025JUL/1m", "2025-07-01")[0]).toBe("2025-07-01T08:00:00.000Z");
+    expect(barsOn("SPY.2025JUL/1m", "2025-07-31")).toEqual(["2025-07-31T00:00:00.000Z"]);
+  });
+
+  it("follows the session when clocks change", () => {
+    expect(barsOn("SPY.2025NOV/1m", "2025-10-31")[0]).toBe("2025-10-31T08:00:00.000Z");
+    expect(barsOn("SPY.2025NOV/1m", "2025-11-03").find((at) => at > "2025-11-03T02")).toBe("2025-11-03T09:00:00.000Z");
+    expect(filled().of("SPY.2025NOV/1m").coverage).toMatchObject({ due: 8 * 390, covered: 8 * 390 });
+  });
+
+  it("keeps filler minutes as the source has them", () => {
+    const { stored } = filled().of("AAPL.2025SEP/1m");
+    expect([stored.length, stored.filter(({ v }) => v === 0).length]).toEqual([960, 215]);
+  });
 });

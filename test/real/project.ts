@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
@@ -108,11 +108,6 @@ export class RealProject {
   /** What arrived at the provider's door. */
   report(): ReturnType<Sandbox["report"]> {
     return this.#sandbox.report();
-  }
-
-  async note(): Promise<string> {
-    const manifest = await readFile(join(this.#dir, "sandbox", "manifest.json"), "utf8");
-    return (JSON.parse(manifest) as { readonly note: string }).note;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

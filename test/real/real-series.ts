@@ -99,7 +99,7 @@ export interface Truth {
   readonly bounds: Bounds;
   /** Bars to be stored, oldest first. */
   readonly bars: readonly RawBar[];
-  /** Starts of bars whose prices cannot be: the highest is more than a thousand times the lowest. */
+  /** Starts of bars whose prices cannot be: the highest is more than 100,000 times the lowest. */
   readonly impossible: readonly number[];
 }
 
@@ -153,7 +153,7 @@ export function dayAfter(series: RealSeries, bars: readonly RawBar[]): string {
   return new Date(Date.parse(date) + DAY).toISOString().slice(0, 10);
 }
 
-const isImpossible = ({ h, l }: RawBar): boolean => h > 1_000 * l;
+const isImpossible = ({ h, l }: RawBar): boolean => h > 100_000 * l;
 
 function slotsOf(timeframe: string, span: { start: number; end: number }, midnight: (date: string) => number): Slots {
   const minutes = STEPS[timeframe];

@@ -1,6 +1,8 @@
 import { type Gap, placeOf } from "../../../core/coverage/gaps.ts";
+import { countSlotsOf } from "../../../core/time/grid.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import type { Interval } from "../../../core/time/interval.ts";
+import { clip } from "../../../core/time/interval-set.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
@@ -41,7 +43,7 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
         output.line("Empty at source (asked again, complete):");
         printSpans(
           output,
-          empty.map(({ one, segment }) => [one, segment, null, segment.reason ?? ""]),
+          empty.map(({ one, segment }) => [one, segment, slotsIn(one, segment), segment.reason ?? ""]),
         );
       }
       if (refused.length > 0) {
@@ -82,6 +84,11 @@ function printSpans(
     ]);
   for (const line of table(["SERIES", "FROM", "TO", "SLOTS", "WHY"], rows, [3])) output.line(`  ${line}`);
   if (spans.length > SHOWN) output.line(`  … and ${count(spans.length - SHOWN)} more (--json lists all)`);
+}
+
+/** Due slots of a stretch. */
+function slotsIn({ series, standing }: ScopedSeries, span: Interval): number {
+  return countSlotsOf(series.axis.grid, clip(standing.due, span));
 }
 
 /** Gaps that many series share, so that one cause is not read as many. */
