@@ -24,7 +24,7 @@ export interface RowCheck {
  */
 export interface Extract {
   readonly kind: "extract";
-  /** Column to SQL expression, for every column but the engine's own (`ts`, `source`, `source_ts`, `object_id`). */
+  /** Column to SQL expression, for every column but the engine's own (`ts`, `source`, `source_ts`, `object_no`). */
   readonly select: Readonly<Record<string, string>>;
   readonly checks: readonly RowCheck[];
   /** Share of bad rows of one object above which its cells are blocked instead of published, 0..1. */
