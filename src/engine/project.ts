@@ -58,14 +58,15 @@ export function select(
   selector: string,
 ): {
   readonly bound: BoundPipeline;
-  readonly datasets: readonly Dataset[];
+  /** The dataset that the selector names; a pipeline has one so far. */
+  readonly dataset: Dataset;
   readonly job: Pipeline["jobs"][number] | null;
 } {
   for (const bound of project.pipelines) {
     const { pipeline } = bound;
     const job = pipeline.jobs.find((one) => one.name === selector) ?? null;
-    const datasets = selectedDatasets(pipeline, job?.selector ?? selector);
-    if (datasets.length > 0) return { bound, datasets, job };
+    const [dataset] = selectedDatasets(pipeline, job?.selector ?? selector);
+    if (dataset) return { bound, dataset, job };
     const retired = pipeline.retired.find((one) => one.name === selector);
     if (retired) {
       throw new RetrofillError("SELECTOR_UNKNOWN", `${selector} is gone: its work is done by another command`, {

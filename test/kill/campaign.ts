@@ -234,9 +234,7 @@ export async function proofOf(dir: string) {
   const { project, audit } = opened;
   const scope = { job: null, entries: null, narrow: {}, from: null, to: null, limit: null };
   const request = { selector: "ohlcv", maxConcurrent: CONCURRENCY, ...scope };
-  const { bound, datasets } = select(project, "ohlcv");
-  const [dataset] = datasets;
-  if (!dataset) throw new Error("unreachable: the project declares a dataset");
+  const { bound, dataset } = select(project, "ohlcv");
   const now = project.businessNow();
   const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
   const { disputes, doubled } = await verifyDataset(project, dataset, scoped);

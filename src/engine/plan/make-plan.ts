@@ -28,9 +28,7 @@ export interface PlanOptions {
 
 /** Makes the plan that closes every gap of a request. Writes nothing. */
 export async function makePlan(project: Project, request: Request, options: PlanOptions): Promise<Plan> {
-  const { bound, datasets, job } = select(project, request.selector);
-  const dataset = datasets[0];
-  if (!dataset) throw new Error(`unreachable: ${request.selector} selects a dataset`);
+  const { bound, dataset, job } = select(project, request.selector);
   await checkLogic(project, dataset);
   const now = options.businessNow;
   const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
@@ -92,9 +90,7 @@ function askedFor({ series, standing }: ScopedSeries, gaps: IntervalSet): Interv
  * @throws RetrofillError LOGIC_CHANGED
  */
 export async function driftOf(project: Project, plan: Plan): Promise<readonly string[]> {
-  const { bound, datasets } = select(project, plan.request.selector);
-  const dataset = datasets[0];
-  if (!dataset) throw new Error(`unreachable: ${plan.request.selector} selects a dataset`);
+  const { bound, dataset } = select(project, plan.request.selector);
   await checkLogic(project, dataset);
   let now: Fingerprint;
   try {

@@ -29,6 +29,14 @@ export interface Execution {
   readonly end: StageEnd;
 }
 
+interface ExecuteOptions {
+  readonly http: Http;
+  readonly observe: RunObserver;
+  readonly signal: AbortSignal;
+  /** When this process began with the run; its duration counts from here. */
+  readonly startedAt: number;
+}
+
 /**
  * Performs an open run: finishes what a dead process left, fetches, publishes, looks for holes, asks again for them
  * within the plan's allowance, and closes the run with a status that agrees with the data.
@@ -37,17 +45,9 @@ export async function executeRun(
   project: Project,
   run: RunRecord,
   plan: Plan,
-  options: {
-    readonly http: Http;
-    readonly observe: RunObserver;
-    readonly signal: AbortSignal;
-    readonly lane?: Lane;
-    /** Series that are printed and fetched in this order; the plan's order unless given. */
-    readonly startedAt: number;
-  },
+  options: ExecuteOptions,
 ): Promise<Execution> {
-  const worker = new RunWorker(project, run, plan, options);
-  return worker.perform();
+  return new RunWorker(project, run, plan, options).perform();
 }
 
 class RunWorker {
@@ -69,29 +69,16 @@ class RunWorker {
   /** Rows that each repair chunk inserted or updated. */
   readonly #repairedRows = new Map<string, number>();
 
-  constructor(
-    project: Project,
-    run: RunRecord,
-    plan: Plan,
-    options: {
-      readonly http: Http;
-      readonly observe: RunObserver;
-      readonly signal: AbortSignal;
-      readonly lane?: Lane;
-      readonly startedAt: number;
-    },
-  ) {
+  constructor(project: Project, run: RunRecord, plan: Plan, options: ExecuteOptions) {
     this.#project = project;
     this.#run = run;
     this.#plan = plan;
     this.#http = options.http;
     this.#observe = options.observe;
     this.#signal = options.signal;
-    this.#lane = options.lane ?? (plan.mode === "incremental" ? "live" : "backfill");
+    this.#lane = plan.mode === "incremental" ? "live" : "backfill";
     this.#startedAt = options.startedAt;
-    const { bound, datasets } = select(project, plan.request.selector);
-    const dataset = datasets[0];
-    if (!dataset) throw new Error(`unreachable: ${plan.request.selector} selects a dataset`);
+    const { bound, dataset } = select(project, plan.request.selector);
     this.#bound = bound;
     this.#dataset = dataset;
   }

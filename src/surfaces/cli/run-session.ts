@@ -125,9 +125,7 @@ export class RunSession {
   #scope(plan: Plan): Promise<readonly ScopedSeries[]> {
     const { project } = this.#opened;
     const { request } = plan;
-    const { bound, datasets } = select(project, request.selector);
-    const dataset = datasets[0];
-    if (!dataset) return Promise.resolve([]);
+    const { bound, dataset } = select(project, request.selector);
     return scopeOf(project, bound, dataset, request, { now: plan.businessNow, leaveOut: plan });
   }
 

@@ -20,9 +20,7 @@ export async function readScope(opened: OpenProject, selector: string | null, fl
   const now = project.businessNow();
   const name = selector ?? project.pipelines[0]?.pipeline.name ?? "";
   const request = readRequest(project, name, flags, now);
-  const { bound, datasets } = select(project, name);
-  const dataset = datasets[0];
-  if (!dataset) throw new Error(`unreachable: ${name} selects a dataset`);
+  const { bound, dataset } = select(project, name);
   const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
   return { bound, dataset, request, now, scoped };
 }

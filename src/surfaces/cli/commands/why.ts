@@ -32,9 +32,7 @@ export function why(planId: string, cell: string) {
           },
         );
       }
-      const { bound, datasets } = select(project, plan.request.selector);
-      const dataset = datasets[0];
-      if (!dataset) throw new Error("unreachable: the plan selects a dataset");
+      const { bound, dataset } = select(project, plan.request.selector);
       const scoped = await scopeOf(project, bound, dataset, plan.request, {
         now: plan.businessNow,
         leaveOut: "fresh",
