@@ -4,12 +4,10 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { OhlcvConfig, ProjectConfig } from "./config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { type Instant, instant } from "./core/time/instant.ts";
-import type { Http } from "./engine/fetch/http.ts";
 import type { Clock } from "./engine/ports.ts";
-import type { BoundPipeline, Project } from "./engine/project.ts";
+import type { Project } from "./engine/project.ts";
 import type { SandboxSymbol } from "./new-project.ts";
 import { runCli } from "./surfaces/cli/cli.ts";
 import type { Host, InitResult, OpenProject, RunningSandbox } from "./surfaces/cli/host.ts";
@@ -49,6 +47,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     store,
     { fileBronze },
     files,
+    { bindOhlcv, OhlcvConnections },
   ] = await Promise.all([
     import("./adapters/ledger/database.ts"),
     import("./adapters/ledger/ledger.ts"),
@@ -58,8 +57,10 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     import("./adapters/store/duckdb-store.ts"),
     import("./adapters/bronze/bronze.ts"),
     import("./adapters/files/run-files.ts"),
+    import("./bind-ohlcv.ts"),
   ]);
-  const { mkdir } = await import("node:fs/promises");
+  const { ohlcv } = config.pipelines;
+  const { mkdir, statfs } = await import("node:fs/promises");
   const stateDir = join(dir, ".retrofill");
   await mkdir(stateDir, { recursive: true });
   const database = await LedgerDatabase.open(join(stateDir, "ledger.db"), () => Date.now());
@@ -68,7 +69,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
   const project: Project = {
     dir,
     stateDir,
-    pipelines: await bindPipelines(config),
+    pipelines: ohlcv ? [bindOhlcv(ohlcv)] : [],
     ledger: createLedger(database),
     budget: ledgerBudget(database),
     store: store.duckdbStore({
@@ -85,102 +86,27 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     self: leases.thisProcess(),
     isAlive: leases.isAlive,
     businessNow: () => (pinned === null ? clock.now() : readPinned(pinned, "the pinned business now")),
+    freeBytes: async () => {
+      const { bavail, bsize } = await statfs(stateDir);
+      return bavail * bsize;
+    },
     random: Math.random,
     hash: (text) => createHash("sha256").update(text).digest("hex"),
   };
-  const connections: AsyncDisposable[] = [];
+  const connections = ohlcv && new OhlcvConnections({ dir, clock, now: project.businessNow }, ohlcv);
   return {
     project,
     audit: ledgerAudit(database),
     pinnedNow: pinned,
-    async connect() {
-      const { http, others } = await connectSource(dir, config, project);
-      connections.push(http, ...others);
-      return http;
+    connect(provider) {
+      if (!connections) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");
+      return connections.connect(provider);
     },
     async [Symbol.asyncDispose]() {
-      for (const connection of connections) await connection[Symbol.asyncDispose]();
+      await connections?.[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };
-}
-
-async function bindPipelines(config: ProjectConfig): Promise<readonly BoundPipeline[]> {
-  const bound: BoundPipeline[] = [];
-  if (config.pipelines.ohlcv) bound.push(await bindOhlcv(config.pipelines.ohlcv));
-  return bound;
-}
-
-async function bindOhlcv(config: OhlcvConfig): Promise<BoundPipeline> {
-  const [{ ohlcvPipeline }, { polygonSource, POLYGON_LIMITS }, { parseLimits }] = await Promise.all([
-    import("./pipelines/ohlcv/ohlcv.ts"),
-    import("./sources/polygon/polygon.ts"),
-    import("./core/budget/limits.ts"),
-  ]);
-  const { source, concurrency, publishRows, repairRounds, backoff, timeouts, ...settings } = config;
-  const limitText = (source.kind === "polygon" ? process.env.POLYGON_LIMIT : undefined) ?? source.limit;
-  const limits = limitText === undefined ? POLYGON_LIMITS.pipeline : parseLimits(limitText);
-  const key = process.env.POLYGON_API_KEY;
-  return {
-    pipeline: ohlcvPipeline(settings),
-    source: polygonSource({ adjusted: source.adjusted, limit: source.pageLimit }),
-    credential:
-      source.kind === "sandbox" || key === undefined
-        ? source.kind
-        : `polygon:${createHash("sha256").update(key).digest("hex").slice(0, 12)}`,
-    limits,
-    backoff,
-    concurrency,
-    publishRows,
-    repairRounds,
-    answerMs: timeouts.connectMs + timeouts.headersMs + timeouts.bodyMs,
-    shown: {
-      "page limit": `${source.pageLimit} base bars`,
-      "published together": `${publishRows} rows`,
-      adjusted: String(source.adjusted),
-      "settle after slot": `${settings.settleMinutes} min`,
-      dense: settings.dense.join(" "),
-      suspects: `${settings.suspects.factor}x q${settings.suspects.quantile} over ${settings.suspects.minSessions} sessions`,
-      "4h anchor": settings.fourHourAnchor,
-    },
-  };
-}
-
-/** A client of the configured source; the sandbox is started where the configuration names it. */
-async function connectSource(
-  dir: string,
-  config: ProjectConfig,
-  project: Project,
-): Promise<{ readonly http: Http; readonly others: readonly AsyncDisposable[] }> {
-  const ohlcv = config.pipelines.ohlcv;
-  if (!ohlcv) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");
-  const [{ createHttp }, { polygonAuth, POLYGON_BASE_URL }] = await Promise.all([
-    import("./engine/fetch/http.ts"),
-    import("./sources/polygon/polygon.ts"),
-  ]);
-  const { source, timeouts } = ohlcv;
-  if (source.kind === "sandbox") {
-    const { startSandbox } = await import("./sandbox/start-sandbox.ts");
-    const { parseLimits } = await import("./core/budget/limits.ts");
-    const sandbox = await startSandbox({
-      dataDir: resolve(dir, source.data),
-      faults: typeof source.faults === "string" ? source.faults : { ...source.faults },
-      seed: source.seed,
-      nowMs: project.businessNow(),
-      latencyMs: source.latencyMs,
-      ...(source.limit === undefined ? {} : { limits: parseLimits(source.limit) }),
-    }).catch(sandboxProblem);
-    const http = createHttp({ baseUrl: sandbox.url, authHeader: polygonAuth("sandbox"), clock, timeouts });
-    return { http, others: [sandbox] };
-  }
-  const key = process.env.POLYGON_API_KEY;
-  if (!key) {
-    throw new RetrofillError("SOURCE_UNCONFIGURED", "POLYGON_API_KEY is not set", {
-      hint: `put POLYGON_API_KEY=… into ${join(dir, ".env")}, or use the sandbox as the source`,
-    });
-  }
-  const baseUrl = process.env.POLYGON_BASE_URL ?? source.baseUrl ?? POLYGON_BASE_URL;
-  return { http: createHttp({ baseUrl, authHeader: polygonAuth(key), clock, timeouts }), others: [] };
 }
 
 async function init(options: { readonly dir: string; readonly pipelines: readonly string[] }): Promise<InitResult> {
@@ -254,10 +180,11 @@ export async function initSandbox(
 }
 
 async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Promise<RunningSandbox> {
-  const [{ startSandbox }, { writeBundledData }, { parseLimits }] = await Promise.all([
+  const [{ startSandbox }, { writeBundledData }, { parseLimits }, { sandboxProblem }] = await Promise.all([
     import("./sandbox/start-sandbox.ts"),
     import("./sandbox/bundled-data.ts"),
     import("./core/budget/limits.ts"),
+    import("./bind-ohlcv.ts"),
   ]);
   let dataDir = options.data;
   let nowMs = options.now === null ? null : readPinned(options.now, "--now");
@@ -276,12 +203,6 @@ async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Pro
     ...(options.limit === null ? {} : { limits: parseLimits(options.limit) }),
     ...(nowMs === null ? {} : { nowMs }),
   }).catch(sandboxProblem);
-}
-
-/** The sandbox knows nothing of the engine's errors: what is wrong with its data, faults or port is the user's to see. */
-function sandboxProblem(cause: unknown): never {
-  const { message } = cause as Error;
-  throw new RetrofillError("CONFIG_INVALID", `the sandbox cannot start: ${message}`, { cause });
 }
 
 function findProjectAt(dir: string, find: (from: string) => string): string {

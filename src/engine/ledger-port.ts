@@ -1,7 +1,8 @@
-import type { Findings, Segments } from "../core/coverage/segment.ts";
+import type { Change } from "../core/coverage/lineage.ts";
+import type { Built, Findings, Segments } from "../core/coverage/segment.ts";
 import type { DatasetName } from "../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../core/dataset/pipeline.ts";
-import type { SeriesKey } from "../core/dataset/series.ts";
+import { asSeriesKey, type SeriesKey } from "../core/dataset/series.ts";
 import type { Plan, RunKind, RunMode } from "../core/plan/plan.ts";
 import type { ChunkKind, ChunkStatus } from "../core/run/chunk-state.ts";
 import type { Control, RunEvent, RunStatus } from "../core/run/run-state.ts";
@@ -62,6 +63,10 @@ export interface ChunkRecord {
   readonly dataset: DatasetName;
   readonly version: number;
   readonly key: SeriesKey;
+  /** The series it answers: its own, or all of a question that many series share. */
+  readonly keys: readonly SeriesKey[];
+  /** The source that is asked; null for a build. */
+  readonly source: string | null;
   readonly window: Interval;
   readonly status: ChunkStatus;
   readonly attempt: number;
@@ -81,8 +86,14 @@ export interface NewChunk {
   readonly dataset: DatasetName;
   readonly version: number;
   readonly key: SeriesKey;
+  /** When one question answers many series: all of them; `key` is then `*`. */
+  readonly keys?: readonly SeriesKey[];
+  readonly source: string | null;
   readonly window: Interval;
 }
+
+/** The key of a chunk or object that belongs to many series. */
+export const MANY = asSeriesKey("*");
 
 /** One response body in bronze. */
 export interface ObjectRecord {
@@ -94,6 +105,9 @@ export interface ObjectRecord {
   readonly dataset: DatasetName;
   readonly version: number;
   readonly key: SeriesKey;
+  /** The series it answers. */
+  readonly keys: readonly SeriesKey[];
+  readonly source: string;
   readonly page: number;
   /** The request it answers, without host and credential. */
   readonly target: string;
@@ -138,6 +152,8 @@ export interface Publication {
   /** Rows inserted and updated, by series. */
   readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
   readonly findings: ReadonlyMap<SeriesKey, Findings>;
+  /** What was made, for series whose rows come from other datasets. */
+  readonly built: ReadonlyMap<SeriesKey, Built>;
   /** Fetch chunks whose objects it holds. */
   readonly members: readonly string[];
   /** Where rows really changed. */
@@ -169,6 +185,41 @@ export interface ChunkTally {
   readonly status: ChunkStatus;
   readonly chunks: number;
   readonly keys: number;
+}
+
+/** What a person decided; decisions are an input of every rebuild. */
+export interface Decision {
+  readonly ordinal: number;
+  readonly kind: "waive" | "unwaive" | "exclude" | "release" | "override-state";
+  readonly at: Instant;
+  readonly actor: string;
+  readonly reason: string;
+  readonly dataset: DatasetName | null;
+  readonly version: number | null;
+  readonly key: SeriesKey | null;
+  readonly span: Interval | null;
+  /** When it ends by itself; null: never. */
+  readonly until: Instant | null;
+  /** What else it is about: a run, an object's record. */
+  readonly subject: string | null;
+}
+
+/** Where a dataset's incremental runs have got to. */
+export interface Watermark {
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly at: Instant;
+  readonly runId: string;
+  readonly movedAt: Instant;
+  readonly why: "incremental run succeeded" | "override";
+}
+
+/** What a revert does to the coverage of one series. */
+export interface CoverageReset {
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly key: SeriesKey;
+  readonly segments: Segments;
 }
 
 /** The durable truth about plans, runs, chunks and coverage. Every method that writes is one transaction. */
@@ -220,7 +271,16 @@ export interface Ledger {
 
   addChunks(runId: string, chunks: readonly NewChunk[], fence?: number): Promise<readonly ChunkRecord[]>;
   /** Chunks for this worker, none while somebody asked it to stop. @throws RetrofillError RUN_STATE as `heartbeat` */
-  claimFetches(run: RunRecord, limit: number, now: Instant, isAlive: (owner: Owner) => boolean): Promise<Claimed>;
+  claimFetches(
+    run: RunRecord,
+    options: {
+      readonly limit: number;
+      /** Only chunks that ask one of these. */
+      readonly sources: readonly string[];
+      readonly now: Instant;
+      readonly isAlive: (owner: Owner) => boolean;
+    },
+  ): Promise<Claimed>;
   chunks(
     runId: string,
     filter?: { readonly kind?: ChunkKind; readonly status?: readonly ChunkStatus[] },
@@ -255,9 +315,12 @@ export interface Ledger {
     runId: string,
     fence: number,
     publication: NewChunk,
-    members: readonly string[],
+    /** The fetch chunks whose objects it holds, or what it makes of series whose rows come from other datasets. */
+    holds: { readonly members: readonly string[]; readonly built?: Readonly<Record<string, Built>> },
   ): Promise<ChunkRecord>;
   commitPublication(publication: Publication, now: Instant): Promise<void>;
+  /** Every committed publication, in the order of their commits. */
+  publications(): Promise<readonly { readonly chunkId: string; readonly fence: number }[]>;
   abandonPublication(chunk: ChunkRecord, reason: string): Promise<void>;
   /** Publications that were begun by runs that nobody works on and neither committed nor abandoned. */
   halfway(dataset: DatasetName, version: number, isAlive: (owner: Owner) => boolean): Promise<readonly ChunkRecord[]>;
@@ -267,6 +330,14 @@ export interface Ledger {
     version: number,
     keys?: readonly SeriesKey[],
   ): Promise<ReadonlyMap<SeriesKey, Segments>>;
+  /** The last place in the change log; 0 while nothing has changed. */
+  lastChange(): Promise<number>;
+  /** Changes of a dataset after each key's place, in order; keys that are not asked have none. */
+  changesAfter(
+    dataset: DatasetName,
+    version: number,
+    after: ReadonlyMap<SeriesKey, number>,
+  ): Promise<ReadonlyMap<SeriesKey, readonly Change[]>>;
   /** When each refusal was received, by chunk id. */
   refusedAt(dataset: DatasetName, version: number): Promise<ReadonlyMap<string, Instant>>;
 
@@ -280,4 +351,11 @@ export interface Ledger {
   /** Rows that publications recorded for each series: inserted less retracted. */
   expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
   record(stream: string, type: string, payload: object): Promise<void>;
+
+  decide(decision: Omit<Decision, "ordinal">): Promise<Decision>;
+  decisions(filter: { readonly kinds: readonly Decision["kind"][] }): Promise<readonly Decision[]>;
+  /** Where a dataset's incremental runs have got to, or null. */
+  watermark(dataset: DatasetName, version: number): Promise<Watermark | null>;
+  /** The one way a watermark moves. */
+  moveWatermark(watermark: Watermark): Promise<void>;
 }

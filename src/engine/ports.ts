@@ -86,11 +86,20 @@ export interface RecordShape {
   >;
   /** Field with the provider's stamp, epoch milliseconds. */
   readonly stamp: string;
+  /** The stamp lies anywhere inside the slot or at its end, instead of where the axis says. */
+  readonly stampWithin?: boolean;
+  /** Field that tells the series of a record, where one body holds many. */
+  readonly key?: string;
 }
 
 /** What a provider speaks: request builder, classifier, record paths. Pure; it has no HTTP of its own. */
 export interface Source {
+  /** Names this way of asking; unique within a dataset. */
   readonly name: string;
+  /** The provider as rows and bronze folders name it: sources that ask the same provider differently share it. */
+  readonly system: string;
+  /** Whether it can answer for this series. */
+  serves(series: Series): boolean;
   /** Requests that together answer `gaps` of one series with the fewest calls; whole slots, in order, disjoint. */
   windows(series: Series, gaps: IntervalSet): readonly Interval[];
   /** The request that asks for `window` of `series`. */
@@ -100,6 +109,12 @@ export interface Source {
   readonly records: RecordShape;
   /** Row counts at which this source is known to cut an answer without saying so. */
   readonly silentCaps: readonly number[];
+  /** For answers that hold many series: which series one question answers together. */
+  group?(series: Series): string;
+  /** For answers that hold many series: the value of `records.key` in the rows of `series`. */
+  match?(series: Series): string;
+  /** For files: what they hold of a series; asking for it is no call. */
+  held?(series: Series): IntervalSet;
 }
 
 /** Files that a run leaves for people: its log as JSON lines, and its results. */

@@ -1,6 +1,8 @@
 import type { RateLimit } from "../core/budget/limits.ts";
-import type { Dataset } from "../core/dataset/dataset.ts";
-import type { Pipeline } from "../core/dataset/pipeline.ts";
+import type { Dataset, DatasetName } from "../core/dataset/dataset.ts";
+import { downstreamOf, upstreamOf } from "../core/dataset/lineage.ts";
+import type { Job, Pipeline } from "../core/dataset/pipeline.ts";
+import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Bronze } from "./bronze-port.ts";
@@ -9,22 +11,39 @@ import type { Ledger, Owner } from "./ledger-port.ts";
 import type { Clock, RunFiles, Source } from "./ports.ts";
 import type { Store } from "./store-port.ts";
 
-/** A pipeline with what this project connects it to. */
-export interface BoundPipeline {
-  readonly pipeline: Pipeline;
-  readonly source: Source;
+/** Who is asked under one credential: its limits and how it is waited for. */
+export interface Provider {
+  /** Names the connection. */
+  readonly name: string;
   /** Names the credential in the budget; never the credential itself. */
   readonly credential: string;
   readonly limits: readonly RateLimit[];
   /** Back-off of transient failures. */
   readonly backoff: { readonly baseMs: number; readonly capMs: number };
-  /** Chunks fetched at once. */
+  /** Longest an answer may take, all time-outs together. */
+  readonly answerMs: number;
+  /** Files on this machine: reading one is no call. */
+  readonly isFree: boolean;
+}
+
+/** One way to ask for a dataset, and whom. */
+export interface BoundSource {
+  readonly dataset: DatasetName;
+  readonly source: Source;
+  readonly provider: Provider;
+}
+
+/** A pipeline with what this project connects it to. */
+export interface BoundPipeline {
+  readonly pipeline: Pipeline;
+  readonly sources: readonly BoundSource[];
+  /** Looks at what files hold, where there are any; before planning and before a run. */
+  readonly prepare: () => Promise<void>;
+  /** Chunks fetched at once from one provider. */
   readonly concurrency: number;
   /** Rows after which fetched chunks are published together. */
   readonly publishRows: number;
   readonly repairRounds: number;
-  /** Longest an answer may take, all time-outs together. */
-  readonly answerMs: number;
   /** Sizes in force, for the plan. */
   readonly shown: Readonly<Record<string, string>>;
 }
@@ -48,25 +67,27 @@ export interface Project {
   isAlive(owner: Owner): boolean;
   /** The business clock: which slots are due. */
   businessNow(): Instant;
+  /** Bytes that can still be written where the project's state lies. */
+  freeBytes(): Promise<number>;
   random(): number;
   hash(text: string): string;
 }
 
-/** What a selector or a job's name selects. @throws RetrofillError SELECTOR_UNKNOWN with the nearest names */
-export function select(
-  project: Project,
-  selector: string,
-): {
+/** What a selector or a job's name selects. */
+export interface Selection {
   readonly bound: BoundPipeline;
-  /** The dataset that the selector names; a pipeline has one so far. */
-  readonly dataset: Dataset;
-  readonly job: Pipeline["jobs"][number] | null;
-} {
+  /** In the order in which they are filled: inputs first. */
+  readonly datasets: readonly Dataset[];
+  readonly job: Job | null;
+}
+
+/** What a selector or a job's name selects. @throws RetrofillError SELECTOR_UNKNOWN with the nearest names */
+export function select(project: Pick<Project, "pipelines">, selector: string): Selection {
   for (const bound of project.pipelines) {
     const { pipeline } = bound;
     const job = pipeline.jobs.find((one) => one.name === selector) ?? null;
-    const [dataset] = selectedDatasets(pipeline, job?.selector ?? selector);
-    if (dataset) return { bound, dataset, job };
+    const datasets = selectedDatasets(pipeline, job?.selector ?? selector);
+    if (datasets.length > 0) return { bound, datasets, job };
     const retired = pipeline.retired.find((one) => one.name === selector);
     if (retired) {
       throw new RetrofillError("SELECTOR_UNKNOWN", `${selector} is gone: its work is done by another command`, {
@@ -77,14 +98,61 @@ export function select(
   throw unknownSelector(project, selector);
 }
 
-function selectedDatasets(pipeline: Pipeline, selector: string): readonly Dataset[] {
-  const plain = selector.replace(/^\+|\+$/g, "");
-  if (plain.startsWith("layer:")) return pipeline.datasets.filter((one) => one.layer === plain.slice("layer:".length));
-  if (plain === pipeline.name) return pipeline.datasets;
-  return pipeline.datasets.filter((one) => one.name === plain || one.layer === plain);
+/** The dataset of a pipeline with that name. */
+export function datasetNamed(bound: BoundPipeline, name: DatasetName): Dataset {
+  const found = bound.pipeline.datasets.find((one) => one.name === name);
+  if (!found) throw new Error(`unreachable: ${bound.pipeline.name} declares no ${name}`);
+  return found;
 }
 
-function unknownSelector(project: Project, selector: string): RetrofillError {
+/** A source of a dataset by its name. */
+export function sourceNamed(bound: BoundPipeline, dataset: DatasetName, name: string): BoundSource {
+  const found = bound.sources.find((one) => one.dataset === dataset && one.source.name === name);
+  if (!found) {
+    throw new RetrofillError("SOURCE_UNCONFIGURED", `${dataset} has no source called ${name} in the configuration`, {
+      hint: `configured: ${bound.sources.map((one) => one.source.name).join(", ")}`,
+    });
+  }
+  return found;
+}
+
+/** How a series is asked for by itself: the path that repairs use; null where only files hold it. */
+export function ownSourceOf(bound: BoundPipeline, series: Series): BoundSource | null {
+  return (
+    bound.sources.find(
+      ({ dataset, source }) =>
+        dataset === series.dataset &&
+        source.group === undefined &&
+        source.held === undefined &&
+        source.system === series.source &&
+        source.serves(series),
+    ) ?? null
+  );
+}
+
+/** `name`, `name+` and what is made from it, `+name` and what it is made from, several with commas. */
+function selectedDatasets(pipeline: Pipeline, selector: string): readonly Dataset[] {
+  const chosen = new Set<DatasetName>();
+  for (const item of selector.split(",").map((one) => one.trim())) {
+    const plain = item.replace(/^\+|\+$/g, "");
+    const named = plainly(pipeline, plain);
+    if (named.length === 0) return [];
+    for (const one of named) {
+      chosen.add(one.name);
+      if (item.endsWith("+")) for (const name of downstreamOf(pipeline.datasets, one.name)) chosen.add(name);
+      if (item.startsWith("+")) for (const name of upstreamOf(pipeline.datasets, one.name)) chosen.add(name);
+    }
+  }
+  return pipeline.datasets.filter((one) => chosen.has(one.name));
+}
+
+function plainly(pipeline: Pipeline, name: string): readonly Dataset[] {
+  if (name === pipeline.name) return pipeline.datasets.filter((one) => one.name === pipeline.main);
+  const layer = name.startsWith("layer:") ? name.slice("layer:".length) : name;
+  return pipeline.datasets.filter((one) => one.name === name || one.layer === layer);
+}
+
+function unknownSelector(project: Pick<Project, "pipelines">, selector: string): RetrofillError {
   const known = project.pipelines.flatMap(({ pipeline }) => [
     pipeline.name,
     ...pipeline.datasets.map((one) => one.name),

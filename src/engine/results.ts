@@ -71,27 +71,27 @@ export function resultsOf(
 ): ResultsDocument {
   const symbols = new Map<string, SeriesOutcome[]>();
   for (const one of outcomes) symbols.set(one.series.entry, [...(symbols.get(one.series.entry) ?? []), one]);
-  const inserted = (key: string): number => summary?.rows_by_series[key]?.inserted ?? 0;
+  const inserted = ({ dataset, key }: Series): number => summary?.rows_by_series[dataset]?.[key]?.inserted ?? 0;
   const errorsOf = (key: string): readonly string[] =>
     (summary?.errors ?? []).filter((error) => error.key === key).map((error) => error.reason);
   const processed: Record<string, SymbolResult> = {};
   for (const [symbol, series] of symbols) {
     const open = series.filter((one) => one.open.length > 0).length;
     const failed = series.filter(
-      (one) => one.open.length > 0 && inserted(one.series.key) === 0 && errorsOf(one.series.key).length > 0,
+      (one) => one.open.length > 0 && inserted(one.series) === 0 && errorsOf(one.series.key).length > 0,
     );
     processed[symbol] = {
       symbol,
       asset_class: series[0]?.series.ask.assetClass ?? "",
       status: open === 0 ? "completed" : failed.length === series.length ? "failed" : "partial_failure",
-      total_inserted: series.reduce((sum, one) => sum + inserted(one.series.key), 0),
+      total_inserted: series.reduce((sum, one) => sum + inserted(one.series), 0),
       errors: series.flatMap((one) => errorsOf(one.series.key)),
       timeframes: Object.fromEntries(
         series.map((one) => {
           const errors = errorsOf(one.series.key);
           const status = one.open.length === 0 ? "completed" : errors.length > 0 ? "failed" : "incomplete";
           const rest = errors[0] === undefined ? {} : { error: errors[0] };
-          return [one.series.axis.grid.grain, { status, inserted: inserted(one.series.key), ...rest }];
+          return [one.series.axis.grid.grain, { status, inserted: inserted(one.series), ...rest }];
         }),
       ),
     };

@@ -17,17 +17,53 @@ export interface PublishedSeries {
   readonly due: IntervalSet;
 }
 
+/** How the bodies of one source are read. */
+export interface SourceShape {
+  /** The provider, as rows name it. */
+  readonly system: string;
+  readonly records: RecordShape;
+  /** Where a body holds many series: the value of `records.key` for one of them. */
+  readonly match: ((series: Series) => string) | null;
+}
+
 export interface PublishRequest {
   readonly chunkId: string;
   readonly fence: number;
   readonly dataset: Dataset;
-  readonly source: string;
-  readonly shape: RecordShape;
+  /** By the name that objects give their source. */
+  readonly sources: ReadonlyMap<string, SourceShape>;
   readonly objects: readonly ObjectRecord[];
   readonly series: readonly PublishedSeries[];
-  readonly suspects: SuspectRule;
+  readonly suspects: SuspectRule | null;
   /** Disputed stretches that these objects restore; they were answered long ago and are not asked now. */
   readonly restore: ReadonlyMap<SeriesKey, IntervalSet>;
+}
+
+/** All rows of a dataset anew, from all objects in ingest order. */
+export interface RebuildRequest extends PublishRequest {
+  /** Rows that are published together. */
+  readonly groupRows: number;
+  /** Every publication that the ledger committed, in order. */
+  readonly publications: readonly { readonly chunkId: string; readonly fence: number }[];
+}
+
+/** One stretch of a made series to build, and what has to be read of each input for it. */
+export interface BuildWindow extends Interval {
+  readonly series: Series;
+  /** In the order of the transform's inputs. */
+  readonly reads: readonly {
+    readonly dataset: Dataset;
+    readonly parts: Readonly<Record<string, string>>;
+    readonly span: Interval;
+  }[];
+}
+
+export interface BuildRequest {
+  readonly chunkId: string;
+  readonly fence: number;
+  readonly dataset: Dataset;
+  /** Of one series they are disjoint. */
+  readonly windows: readonly BuildWindow[];
 }
 
 /** What the store's own transaction recorded: everything that the ledger's commit needs. */
@@ -55,6 +91,10 @@ export interface Store {
   readonly path: string;
   /** One transaction: rows, before-images, quarantine, receipt. */
   publish(request: PublishRequest): Promise<Receipt>;
+  /** The same for rows made from other datasets: computed, compared, and only what differs written. */
+  build(request: BuildRequest): Promise<Receipt>;
+  /** All rows anew beside the data file, then what differs in one transaction. */
+  rebuild(request: RebuildRequest): Promise<Receipt>;
   receipt(chunkId: string): Promise<Receipt | null>;
   /** A read-only query; waits up to 10 s for a writer, then names it. @throws RetrofillError STORE_BUSY, SQL_INVALID */
   query(sql: string): Promise<QueryResult>;

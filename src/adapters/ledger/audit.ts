@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import {
+  applyBuilt,
   applyDispute,
   applyFindings,
   applyUnanswered,
+  type Built,
   type Findings,
   type Segments,
 } from "../../core/coverage/segment.ts";
@@ -43,6 +45,7 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
           "chunk.failed",
           "chunk.refused",
           "coverage.disputed",
+          "coverage.reset",
           "object.committed",
         ])
         .orderBy("ordinal")
@@ -56,14 +59,18 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
       const head = await headOf(db, LEDGER_STREAM);
       const counts = await db
         .selectFrom("event")
-        .select((e) => [e.fn.countAll().as("events"), e.fn.count("stream").distinct().as("streams")])
+        .select((e) => e.fn.countAll().as("events"))
+        .executeTakeFirstOrThrow();
+      const runs = await db
+        .selectFrom("run")
+        .select((e) => e.fn.countAll().as("runs"))
         .executeTakeFirstOrThrow();
       return {
         faults,
         coverage,
         objects,
         head: { hash: head.hash, length: head.seq },
-        runs: Math.max(0, Number(counts.streams) - 1),
+        runs: Number(runs.runs),
         events: Number(counts.events),
       } satisfies Replay;
     },
@@ -149,6 +156,16 @@ function replayClaim(coverage: CoverageByDataset, type: string, payload: Readonl
       const key = asSeriesKey(name);
       byKey.set(key, applyFindings(byKey.get(key) ?? [], findings));
     }
+    for (const [name, built] of Object.entries((payload.built ?? {}) as Record<string, Built>)) {
+      const key = asSeriesKey(name);
+      byKey.set(key, applyBuilt(byKey.get(key) ?? [], built));
+    }
+    return;
+  }
+  if (type === "coverage.reset") {
+    for (const { key, segments } of payload.series as readonly { key: string; segments: Segments }[]) {
+      byKey.set(asSeriesKey(key), segments);
+    }
     return;
   }
   const key = asSeriesKey(String(payload.key));
@@ -158,16 +175,17 @@ function replayClaim(coverage: CoverageByDataset, type: string, payload: Readonl
     byKey.set(key, applyDispute(before, { spans, reason }));
     return;
   }
-  byKey.set(
-    key,
-    applyUnanswered(before, {
+  for (const name of (payload.keys ?? [payload.key]) as readonly string[]) {
+    const one = asSeriesKey(name);
+    const claim = {
       start: instant(Number(payload.start)),
       end: instant(Number(payload.end)),
       state: type === "chunk.failed" ? "failed" : "refused",
       reason: String(payload.reason),
       chunk: String(payload.chunkOf),
-    }),
-  );
+    } as const;
+    byKey.set(one, applyUnanswered(byKey.get(one) ?? [], claim));
+  }
 }
 
 interface Seal {

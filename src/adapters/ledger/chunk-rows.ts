@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
 import type { DatasetName } from "../../core/dataset/dataset.ts";
-import { asSeriesKey } from "../../core/dataset/series.ts";
+import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
 import type { RunKind, RunMode } from "../../core/plan/plan.ts";
 import type { ChunkKind, ChunkStatus } from "../../core/run/chunk-state.ts";
 import type { Control, RunStatus } from "../../core/run/run-state.ts";
@@ -19,6 +19,8 @@ export function toChunk(row: Selectable<Tables["chunk"]>): ChunkRecord {
     dataset: row.dataset as DatasetName,
     version: row.version,
     key: asSeriesKey(row.key),
+    keys: keysOf(row),
+    source: row.source,
     window: { start: instant(row.start_ms), end: instant(row.end_ms) },
     status: row.status as ChunkStatus,
     attempt: row.attempt,
@@ -63,6 +65,8 @@ export function toObject(row: Selectable<Tables["object"]>): ObjectRecord {
     dataset: row.dataset as DatasetName,
     version: row.version,
     key: asSeriesKey(row.key),
+    keys: keysOf(row),
+    source: row.source,
     page: row.page,
     target: row.target,
     path: row.path,
@@ -74,4 +78,8 @@ export function toObject(row: Selectable<Tables["object"]>): ObjectRecord {
     businessNow: instant(row.business_now),
     receivedAt: instant(row.received_at),
   };
+}
+
+function keysOf(row: { readonly key: string; readonly keys: string | null }): readonly SeriesKey[] {
+  return row.keys === null ? [asSeriesKey(row.key)] : (JSON.parse(row.keys) as string[]).map(asSeriesKey);
 }

@@ -104,6 +104,8 @@ export async function insertChunks(
     dataset: chunk.dataset,
     version: chunk.version,
     key: chunk.key,
+    keys: chunk.keys === undefined ? null : JSON.stringify(chunk.keys),
+    source: chunk.source,
     start_ms: chunk.window.start,
     end_ms: chunk.window.end,
     status: "pending",

@@ -18,11 +18,11 @@ const MOST_COUNTED = 1_000;
 /** Handing out fetch chunks: in order, one owner each, never what an older live run has reserved. */
 export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"> {
   return {
-    claimFetches(run, limit, now, isAlive) {
+    claimFetches(run, { limit, sources, now, isAlive }) {
       return ledger.write(async (tx): Promise<Claimed> => {
         const { control } = await requireOwner(tx, run.id, run.fence);
         const older = control === "none" ? await olderRuns(tx, run, isAlive) : [];
-        const open = control === "none" ? await claimable(tx, run, older.length > 0 ? LOOK_AHEAD : limit, now) : [];
+        const open = control === "none" ? await claimable(tx, run, { limit: older.length > 0 ? LOOK_AHEAD : limit, sources, now }) : [];
         const rivalOf = await rivals(tx, older, open);
         const blockedBy = new Set<string>();
         const held: string[] = [];
@@ -39,8 +39,8 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
         if (claimed.length > 0) tx.emit(run.id, "chunks.claimed", { chunks: free });
         return {
           chunks: claimed,
-          waiting: await countWaiting(tx, run.id),
-          nextAt: claimed.length < limit ? await nextDeferred(tx, run.id, now) : null,
+          waiting: await countWaiting(tx, run.id, sources),
+          nextAt: claimed.length < limit ? await nextDeferred(tx, run.id, { sources, now }) : null,
           blockedBy: [...blockedBy],
         };
       });
@@ -54,21 +54,27 @@ interface OpenRow {
   readonly dataset: string;
   readonly version: number;
   readonly key: string;
+  readonly keys: string | null;
   readonly start_ms: number;
   readonly end_ms: number;
 }
 
 /** The run's first chunks that may be claimed at `now`, in order. */
-async function claimable(tx: LedgerTx, run: RunRecord, limit: number, now: number): Promise<readonly OpenRow[]> {
+async function claimable(
+  tx: LedgerTx,
+  run: RunRecord,
+  { limit, sources, now }: { readonly limit: number; readonly sources: readonly string[]; readonly now: number },
+): Promise<readonly OpenRow[]> {
   const rows: OpenRow[] = [];
   // One status at a time: the index then gives them in order, and a long run is not read and sorted at each claim.
   for (const status of CLAIMABLE) {
     const some = await tx.db
       .selectFrom("chunk")
-      .select(["id", "seq", "dataset", "version", "key", "start_ms", "end_ms"])
+      .select(["id", "seq", "dataset", "version", "key", "keys", "start_ms", "end_ms"])
       .where("run_id", "=", run.id)
       .where("kind", "=", "fetch")
       .where("status", "=", status)
+      .where("source", "in", sources)
       // A clock that jumped back must not make a chunk wait for hours: it was settled "in the future" then.
       .where((e) => e.or([e("not_before", "<=", now), e("updated_at", ">", now)]))
       .orderBy("seq")
@@ -79,13 +85,17 @@ async function claimable(tx: LedgerTx, run: RunRecord, limit: number, now: numbe
   return rows.sort((a, b) => a.seq - b.seq).slice(0, limit);
 }
 
-/** Ids of live runs that were opened before `run`: their chunks go first. */
+/**
+ * Ids of live runs that were opened before `run`: their chunks go first. An incremental run does not wait for a
+ * backfill that will come to the same cells some time: it asks for its few itself.
+ */
 async function olderRuns(tx: LedgerTx, run: RunRecord, isAlive: (owner: Owner) => boolean): Promise<readonly string[]> {
   const runs = await tx.db
     .selectFrom("run")
     .select(["id", "host", "pid", "process_started"])
     .where("status", "=", "running")
     .where("ordinal", "<", run.ordinal)
+    .where("mode", "in", run.mode === "incremental" ? ["incremental"] : ["incremental", "backfill"])
     .execute();
   return runs
     .filter((other) => isAlive({ host: other.host, pid: other.pid, processStarted: other.process_started }))
@@ -101,23 +111,33 @@ async function rivals(
   if (older.length === 0 || open.length === 0) return () => null;
   const reserved = await tx.db
     .selectFrom("chunk")
-    .select(["run_id", "dataset", "version", "key", "start_ms", "end_ms"])
+    .select(["run_id", "dataset", "version", "key", "keys", "start_ms", "end_ms"])
     .where("run_id", "in", older)
     .where("kind", "=", "fetch")
     .where("status", "in", RESERVING)
-    .where("key", "in", [...new Set(open.map((row) => row.key))])
+    .where("key", "in", [...new Set(["*", ...open.flatMap(keysOf)])])
     .execute();
   const bySeries = new Map<string, (Interval & { readonly run: string })[]>();
   for (const row of reserved) {
-    const list = bySeries.get(seriesOf(row)) ?? [];
-    if (list.length === 0) bySeries.set(seriesOf(row), list);
-    list.push({ run: row.run_id, ...windowOf(row) });
+    for (const key of keysOf(row)) {
+      const id = `${row.dataset}@${row.version} ${key}`;
+      const list = bySeries.get(id) ?? [];
+      if (list.length === 0) bySeries.set(id, list);
+      list.push({ run: row.run_id, ...windowOf(row) });
+    }
   }
-  return (row) => bySeries.get(seriesOf(row))?.find((other) => overlaps(other, windowOf(row)))?.run ?? null;
+  return (row) => {
+    for (const key of keysOf(row)) {
+      const list = bySeries.get(`${row.dataset}@${row.version} ${key}`);
+      const rival = list?.find((other) => overlaps(other, windowOf(row)));
+      if (rival) return rival.run;
+    }
+    return null;
+  };
 }
 
-function seriesOf(row: Pick<OpenRow, "dataset" | "version" | "key">): string {
-  return `${row.dataset}@${row.version} ${row.key}`;
+function keysOf(row: Pick<OpenRow, "key" | "keys">): readonly string[] {
+  return row.keys === null ? [row.key] : (JSON.parse(row.keys) as string[]);
 }
 
 function windowOf(row: Pick<OpenRow, "start_ms" | "end_ms">): Interval {
@@ -135,13 +155,14 @@ async function take(tx: LedgerTx, run: RunRecord, ids: readonly string[], now: n
   return rows.map(toChunk).sort((a, b) => a.seq - b.seq);
 }
 
-async function countWaiting(tx: LedgerTx, runId: string): Promise<number> {
+async function countWaiting(tx: LedgerTx, runId: string, sources: readonly string[]): Promise<number> {
   const some = tx.db
     .selectFrom("chunk")
     .select("id")
     .where("run_id", "=", runId)
     .where("kind", "=", "fetch")
     .where("status", "in", CLAIMABLE)
+    .where("source", "in", sources)
     .limit(MOST_COUNTED)
     .as("some");
   const row = await tx.db
@@ -151,13 +172,18 @@ async function countWaiting(tx: LedgerTx, runId: string): Promise<number> {
   return Number(row.n);
 }
 
-async function nextDeferred(tx: LedgerTx, runId: string, now: number): Promise<Claimed["nextAt"]> {
+async function nextDeferred(
+  tx: LedgerTx,
+  runId: string,
+  { sources, now }: { readonly sources: readonly string[]; readonly now: number },
+): Promise<Claimed["nextAt"]> {
   const row = await tx.db
     .selectFrom("chunk")
     .select((e) => e.fn.min("not_before").as("next"))
     .where("run_id", "=", runId)
     .where("kind", "=", "fetch")
     .where("status", "=", "deferred")
+    .where("source", "in", sources)
     .where("not_before", ">", now)
     .executeTakeFirstOrThrow();
   return row.next === null ? null : instant(Number(row.next));

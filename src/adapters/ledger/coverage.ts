@@ -14,7 +14,7 @@ export async function readSegments(
   version: number,
   keys?: readonly SeriesKey[],
 ): Promise<Map<SeriesKey, Segments>> {
-  const said = ["key", "state", "asked", "reason", "chunk_id"] as const;
+  const said = ["key", "state", "asked", "reason", "chunk_id", "seq"] as const;
   let query = db
     .selectFrom("coverage")
     .select(said)
@@ -38,6 +38,7 @@ export async function readSegments(
         asked: row.asked,
         reason: row.reason,
         chunk: row.chunk_id,
+        ...(row.seq === null ? {} : { seq: row.seq }),
       });
     }
   }
@@ -79,6 +80,7 @@ export async function writeSegments(
     asked: segment.asked,
     reason: segment.reason,
     chunk_id: segment.chunk,
+    seq: segment.seq ?? null,
   }));
   for (let i = 0; i < rows.length; i += 2_000) {
     await db
@@ -89,5 +91,5 @@ export async function writeSegments(
 }
 
 function rowText(segment: Segment): string {
-  return `${segment.start} ${segment.end} ${segment.state} ${segment.asked} ${segment.chunk} ${segment.reason}`;
+  return `${segment.start} ${segment.end} ${segment.state} ${segment.asked} ${segment.chunk} ${segment.reason} ${segment.seq}`;
 }

@@ -2,6 +2,7 @@ import type { Ledger } from "../../engine/ledger-port.ts";
 import { chunkLedger } from "./chunks.ts";
 import { claimLedger } from "./claims.ts";
 import type { LedgerDatabase } from "./database.ts";
+import { decisionLedger } from "./decisions.ts";
 import { pageLedger } from "./pages.ts";
 import { planLedger } from "./plans.ts";
 import { publicationLedger } from "./publications.ts";
@@ -18,5 +19,6 @@ export function createLedger(database: LedgerDatabase): Ledger {
     ...pageLedger(database),
     ...settlementLedger(database),
     ...publicationLedger(database),
+    ...decisionLedger(database),
   };
 }

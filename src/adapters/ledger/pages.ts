@@ -1,6 +1,7 @@
 import type { ChunkProgress, ChunkRecord, Ledger, ObjectRecord } from "../../engine/ledger-port.ts";
 import { toObject } from "./chunk-rows.ts";
 import type { LedgerDatabase, LedgerTx } from "./database.ts";
+import { keysColumn } from "./settlements.ts";
 
 type PageLedger = Pick<
   Ledger,
@@ -79,6 +80,7 @@ export function pageLedger(ledger: LedgerDatabase): PageLedger {
         .selectAll()
         .where("dataset", "=", dataset)
         .where("version", "=", version)
+        .where("excluded_by", "is", null)
         .orderBy("ordinal")
         .execute();
       return rows.map(toObject);
@@ -96,6 +98,8 @@ async function insertObject(tx: LedgerTx, chunk: ChunkRecord, object: Omit<Objec
       dataset: object.dataset,
       version: object.version,
       key: object.key,
+      keys: keysColumn(object),
+      source: object.source,
       page: object.page,
       target: object.target,
       path: object.path,
@@ -107,6 +111,7 @@ async function insertObject(tx: LedgerTx, chunk: ChunkRecord, object: Omit<Objec
       strict: object.strict ? 1 : 0,
       business_now: object.businessNow,
       received_at: object.receivedAt,
+      excluded_by: null,
     })
     .execute();
   tx.emit(chunk.runId, "object.committed", {

@@ -1,4 +1,5 @@
-import { applyDispute, applyFindings } from "../../core/coverage/segment.ts";
+import type { Change } from "../../core/coverage/lineage.ts";
+import { applyBuilt, applyDispute, applyFindings } from "../../core/coverage/segment.ts";
 import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
 import { statusesBefore } from "../../core/run/chunk-state.ts";
 import { instant } from "../../core/time/instant.ts";
@@ -20,22 +21,25 @@ type PublicationLedger = Pick<
   | "refusedAt"
   | "dispute"
   | "expectedRows"
+  | "publications"
+  | "lastChange"
+  | "changesAfter"
 >;
 
 /** The ledger's half of a publication: announced before the store's transaction, completed after it. */
 export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
   const { db } = ledger;
   return {
-    beginPublication(runId, fence, publication, members) {
+    beginPublication(runId, fence, publication, holds) {
       return ledger.write(async (tx) => {
         await requireOwner(tx, runId, fence);
         const [id] = await insertChunks(tx, runId, [publication]);
         await tx.db
           .updateTable("chunk")
-          .set({ status: "running", attempt: 1, fence, progress: JSON.stringify({ members }) })
+          .set({ status: "running", attempt: 1, fence, progress: JSON.stringify(holds) })
           .where("id", "=", id ?? "")
           .execute();
-        tx.emit(runId, "publication.begun", { chunk: id, fence, members });
+        tx.emit(runId, "publication.begun", { chunk: id, fence, ...holds });
         const [chunk] = await readChunks(tx.db, [id ?? ""]);
         if (!chunk) throw new Error("unreachable: the chunk was inserted in this transaction");
         return chunk;
@@ -58,11 +62,15 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
           .executeTakeFirst();
         // A resume may find the receipt of a publication whose commit did happen.
         if (!done) return;
-        const keys = [...publication.findings.keys()];
+        const keys = [...publication.findings.keys(), ...publication.built.keys()];
         const segments = await readSegments(tx.db, dataset, version, keys);
         for (const [key, findings] of publication.findings) {
           const before = segments.get(key) ?? [];
           await writeSegments(tx.db, { dataset, version, key }, before, applyFindings(before, findings));
+        }
+        for (const [key, built] of publication.built) {
+          const before = segments.get(key) ?? [];
+          await writeSegments(tx.db, { dataset, version, key }, before, applyBuilt(before, built));
         }
         for (let i = 0; i < publication.members.length; i += 1_000) {
           await tx.db
@@ -93,7 +101,29 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
           result,
           members: publication.members,
           findings: Object.fromEntries(publication.findings),
+          built: Object.fromEntries(publication.built),
         });
+      });
+    },
+
+    async publications() {
+      const events = await db
+        .selectFrom("event")
+        .select("payload")
+        .where("type", "=", "publication.committed")
+        .orderBy("ordinal")
+        .execute();
+      const chunks = await db
+        .selectFrom("chunk")
+        .select(["id", "fence"])
+        .where("kind", "=", "build")
+        .where("status", "=", "published")
+        .execute();
+      const fences = new Map(chunks.map(({ id, fence }) => [id, fence]));
+      const ids = events.map(({ payload }) => (JSON.parse(payload) as { readonly chunk: string }).chunk);
+      return ids.flatMap((chunkId) => {
+        const fence = fences.get(chunkId);
+        return fence === undefined ? [] : [{ chunkId, fence }];
       });
     },
 
@@ -144,6 +174,37 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
         }
       }
       return rows;
+    },
+
+    async lastChange() {
+      const row = await db
+        .selectFrom("change")
+        .select((e) => e.fn.max("seq").as("seq"))
+        .executeTakeFirst();
+      return Number(row?.seq ?? 0);
+    },
+
+    async changesAfter(dataset, version, after) {
+      const changes = new Map<SeriesKey, Change[]>();
+      if (after.size === 0) return changes;
+      const keys = [...after.keys()];
+      let query = db
+        .selectFrom("change")
+        .select(["seq", "key", "start_ms", "end_ms"])
+        .where("dataset", "=", dataset)
+        .where("version", "=", version)
+        .where("seq", ">", Math.min(...after.values()))
+        .orderBy("seq");
+      if (keys.length <= 500) query = query.where("key", "in", keys);
+      for (const row of await query.execute()) {
+        const key = asSeriesKey(row.key);
+        const seen = after.get(key);
+        if (seen === undefined || row.seq <= seen) continue;
+        const list = changes.get(key) ?? [];
+        if (list.length === 0) changes.set(key, list);
+        list.push({ seq: row.seq, start: instant(row.start_ms), end: instant(row.end_ms) });
+      }
+      return changes;
     },
 
     async refusedAt(dataset, version) {

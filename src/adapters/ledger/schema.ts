@@ -53,6 +53,9 @@ export interface Tables {
     dataset: string;
     version: number;
     key: string;
+    /** JSON: the series of a question that many share; null for one. */
+    keys: string | null;
+    source: string | null;
     start_ms: number;
     end_ms: number;
     status: string;
@@ -76,6 +79,8 @@ export interface Tables {
     dataset: string;
     version: number;
     key: string;
+    keys: string | null;
+    source: string;
     page: number;
     target: string;
     path: string;
@@ -87,6 +92,8 @@ export interface Tables {
     strict: number;
     business_now: number;
     received_at: number;
+    /** The run whose revert excluded it; null: it counts. */
+    excluded_by: string | null;
   };
   coverage: {
     dataset: string;
@@ -98,6 +105,8 @@ export interface Tables {
     asked: number;
     reason: string | null;
     chunk_id: string | null;
+    /** For made series: the last change of an input that is in it. */
+    seq: number | null;
   };
   change: {
     seq: Generated<number>;
@@ -107,6 +116,20 @@ export interface Tables {
     start_ms: number;
     end_ms: number;
     chunk_id: string;
+  };
+  decision: {
+    ordinal: Generated<number>;
+    kind: string;
+    decided_at: number;
+    actor: string;
+    reason: string;
+    dataset: string | null;
+    version: number | null;
+    key: string | null;
+    start_ms: number | null;
+    end_ms: number | null;
+    until_ms: number | null;
+    subject: string | null;
   };
   event: {
     /** Place in the order of recording over all chains. */

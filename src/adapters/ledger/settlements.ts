@@ -75,12 +75,21 @@ async function giveUp(tx: LedgerTx, chunk: ChunkRecord, settlement: GivenUp, now
     dataset: chunk.dataset,
     version: chunk.version,
     chunkOf: restId,
+    keys: chunk.keys,
   });
   if (isPartly) await splitRest(tx, chunk, rest, { id: restId, status: statusAfter(event), reason, now });
-  const { dataset, version, key } = chunk;
-  const before = (await readSegments(tx.db, dataset, version, [key])).get(key) ?? [];
-  const after = applyUnanswered(before, { ...rest, state: event, reason, chunk: restId });
-  await writeSegments(tx.db, { dataset, version, key }, before, after);
+  const { dataset, version, keys } = chunk;
+  const segments = await readSegments(tx.db, dataset, version, keys);
+  for (const key of keys) {
+    const before = segments.get(key) ?? [];
+    const after = applyUnanswered(before, { ...rest, state: event, reason, chunk: restId });
+    await writeSegments(tx.db, { dataset, version, key }, before, after);
+  }
+}
+
+/** The `keys` column of a chunk or object: null for one series. */
+export function keysColumn({ key, keys }: Pick<ChunkRecord, "key" | "keys">): string | null {
+  return keys.length === 1 && keys[0] === key ? null : JSON.stringify(keys);
 }
 
 function isGivenUp(settlement: ChunkSettlement): settlement is GivenUp {
@@ -137,6 +146,8 @@ async function splitRest(
       dataset: chunk.dataset,
       version: chunk.version,
       key: chunk.key,
+      keys: keysColumn(chunk),
+      source: chunk.source,
       start_ms: rest.start,
       end_ms: rest.end,
       status: as.status,

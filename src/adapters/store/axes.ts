@@ -1,8 +1,9 @@
 import type { Axis } from "../../core/dataset/axis.ts";
+import { fixedStep } from "../../core/dataset/slot-numbers.ts";
 import { type Grid, slotsIn } from "../../core/time/grid.ts";
 import { HOUR, type Instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { fromLocalMs, offsetSpans, toLocalMs } from "../../core/time/zone.ts";
+import { fromLocalMs, toLocalMs } from "../../core/time/zone.ts";
 import type { PublishedSeries } from "../../engine/store-port.ts";
 
 /** Series that share a grid, a calendar and a stamp share the tables that SQL joins to them. */
@@ -49,12 +50,4 @@ export function stampsOf(axis: Axis, span: Interval): ReadonlyMap<number, Interv
 function stampOf({ grid, stamp }: Axis, edge: Instant): number {
   const dated = FIXED[grid.grain] === undefined && grid.grain !== "4h";
   return dated && stamp.zone !== grid.zone ? fromLocalMs(stamp.zone, toLocalMs(grid.zone, edge)) : edge;
-}
-
-/** The step of a grid whose slots all have one length and start at its multiples in UTC, else null. */
-export function fixedStep(grid: Grid): number | null {
-  if (grid.grain === "4h") return grid.anchor === "utc" ? 4 * HOUR : null;
-  const step = FIXED[grid.grain];
-  if (step === undefined) return null;
-  return offsetSpans(grid.zone).every((span) => span.offsetMs % step === 0) ? step : null;
 }

@@ -1,32 +1,39 @@
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
-import type { PublishRequest } from "../../engine/store-port.ts";
-import type { Context } from "./context.ts";
+import type { Writing } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { historyView, literalPath, text } from "./tables.ts";
 
 const TEMPORARY = ".part";
 
 /** Where the rows that a publication replaces are kept, as they were. */
-export function imagePath({ dataset, chunkId, fence }: PublishRequest, history: string): string {
+export function imagePath({ dataset, chunkId, fence }: Written, history: string): string {
   return join(folderOf(dataset, history), `${chunkId}-${fence}.parquet`);
 }
+
+/** Where the slots that a publication filled for the first time are kept. */
+function insertedPath({ dataset, chunkId, fence }: Written, history: string): string {
+  return join(insertedFolder(dataset, history), `${chunkId}-${fence}.parquet`);
+}
+
+type Written = Writing["request"];
 
 /**
  * Writes `image_t` durably to an immutable Parquet file and shows it in the history view; nothing when it is empty.
  * It comes before the commit, so that no change is ever without its before-image.
  */
-export async function writeImage({ connection, request }: Context, history: string): Promise<void> {
-  if (!(await hasRows(connection, "select change from image_t"))) return;
+export async function writeImage({ connection, request }: Writing, history: string): Promise<void> {
   const { dataset } = request;
-  const path = imagePath(request, history);
-  await mkdir(dirname(path), { recursive: true });
-  await connection.run(`copy (select * from image_t order by ${[...dataset.key, dataset.time, "object_no"].join(", ")})
-    to ${text(`${path}${TEMPORARY}`)} (format parquet, compression zstd)`);
-  await sync(`${path}${TEMPORARY}`);
-  await rename(`${path}${TEMPORARY}`, path);
-  await sync(dirname(path));
+  if (await hasRows(connection, "select series_no from inserted_t")) {
+    const key = dataset.key.map((name) => `s.${name}`).join(", ");
+    const slots = `select ${key}, epoch_ms(i.slot_ms) as ${dataset.time} from inserted_t i join series_t s on s.series_no = i.series_no`;
+    await writeParquet(connection, slots, insertedPath(request, history));
+  }
+  if (!(await hasRows(connection, "select change from image_t"))) return;
+  const order = [...dataset.key, dataset.time, "object_no"].join(", ");
+  await writeParquet(connection, `select * from image_t order by ${order}`, imagePath(request, history));
   // An image whose publication never committed has no receipt and does not count.
   await connection.run(`create or replace view ${historyView(dataset)} as
     select h.* from read_parquet(${literalPath(folderOf(dataset, history)).slice(0, -1)}/*.parquet') h
@@ -37,24 +44,42 @@ export async function writeImage({ connection, request }: Context, history: stri
  * Removes images of publications that never committed: their processes were killed before the commit. Only for the
  * holder of the data file, since another writer's image comes before its receipt.
  */
-export async function sweepImages({ connection, request }: Context, history: string): Promise<void> {
-  const folder = folderOf(request.dataset, history);
-  const names = await readdir(folder).catch(() => []);
-  if (names.length === 0) return;
-  const rows = await rowsOf(connection, "select chunk, fence from receipt");
-  const committed = new Set(rows.map((row) => `${row.chunk}-${row.fence}.parquet`));
-  for (const name of names) if (!committed.has(name)) await rm(join(folder, name), { force: true });
+export async function sweepImages({ connection, request }: Writing, history: string): Promise<void> {
+  for (const folder of [folderOf(request.dataset, history), insertedFolder(request.dataset, history)]) {
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name !== INSERTED);
+    if (names.length === 0) continue;
+    const rows = await rowsOf(connection, "select chunk, fence from receipt");
+    const committed = new Set(rows.map((row) => `${row.chunk}-${row.fence}.parquet`));
+    for (const name of names) if (!committed.has(name)) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** Removes the image of a publication that did not commit. */
-export async function dropImage(request: PublishRequest, history: string): Promise<void> {
-  const path = imagePath(request, history);
-  await rm(path, { force: true });
-  await rm(`${path}${TEMPORARY}`, { force: true });
+export async function dropImage(request: Written, history: string): Promise<void> {
+  for (const path of [imagePath(request, history), insertedPath(request, history)]) {
+    await rm(path, { force: true });
+    await rm(`${path}${TEMPORARY}`, { force: true });
+  }
 }
 
-function folderOf(dataset: Dataset, history: string): string {
+/** Folder of a dataset version's before-images; below it lie the slots that were filled for the first time. */
+export function folderOf(dataset: Pick<Dataset, "name" | "version">, history: string): string {
   return join(history, `dataset=${dataset.name}`, `version=${dataset.version}`);
+}
+
+const INSERTED = "inserted";
+
+export function insertedFolder(dataset: Pick<Dataset, "name" | "version">, history: string): string {
+  return join(folderOf(dataset, history), INSERTED);
+}
+
+/** Writes a query's rows to an immutable file: temporary, sync, rename, sync. */
+async function writeParquet(connection: DuckDBConnection, query: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await connection.run(`copy (${query}) to ${text(`${path}${TEMPORARY}`)} (format parquet, compression zstd)`);
+  await sync(`${path}${TEMPORARY}`);
+  await rename(`${path}${TEMPORARY}`, path);
+  await sync(dirname(path));
 }
 
 async function sync(path: string): Promise<void> {

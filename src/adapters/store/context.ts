@@ -1,9 +1,16 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Series } from "../../core/dataset/series.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { PublishRequest } from "../../engine/store-port.ts";
+import type { PublishRequest, SourceShape } from "../../engine/store-port.ts";
 import { type AxisGroup, groupByAxis } from "./axes.ts";
 import { fillTable } from "./rows.ts";
+
+/** One series that an object answers: most objects have one, an answer for all keys of a date has many. */
+export interface Claim {
+  readonly object: ObjectRecord;
+  /** The place of the series in the request. */
+  readonly seriesNo: number;
+}
 
 /** A publication under way: what was asked for, and what SQL calls its series and axes. */
 export interface Context {
@@ -12,20 +19,30 @@ export interface Context {
   readonly groups: readonly AxisGroup[];
   /** The axis of each series, by its place in the request. */
   readonly groupOf: readonly AxisGroup[];
-  /** The place of an object's series in the request. */
-  readonly seriesNoOf: (object: ObjectRecord) => number;
+  /** In the order of the request's objects. */
+  readonly claims: readonly Claim[];
+}
+
+/** What writing rows has to know of a publication or a build. */
+export interface Writing {
+  readonly connection: DuckDBConnection;
+  readonly request: Pick<PublishRequest, "dataset" | "chunkId" | "fence"> & {
+    readonly series: readonly { readonly series: Series }[];
+  };
 }
 
 /** Numbers the series and axes of `request` and fills `series_t` and `object_t`, which SQL joins to. */
 export async function openContext(connection: DuckDBConnection, request: PublishRequest): Promise<Context> {
   const { groups, groupOf } = groupByAxis(request.series);
   const numbers = new Map(request.series.map(({ series }, i) => [series.key, i]));
-  const seriesNoOf = (object: ObjectRecord): number => {
-    const no = numbers.get(object.key);
-    if (no === undefined)
-      throw new Error(`unreachable: object ${object.id} is of ${object.key}, not in this publication`);
-    return no;
-  };
+  const claims = request.objects.flatMap((object) =>
+    object.keys.map((key): Claim => {
+      const seriesNo = numbers.get(key);
+      if (seriesNo === undefined)
+        throw new Error(`unreachable: object ${object.id} is of ${key}, not in this publication`);
+      return { object, seriesNo };
+    }),
+  );
   await fillSeries(
     connection,
     request.dataset.key,
@@ -34,15 +51,33 @@ export async function openContext(connection: DuckDBConnection, request: Publish
   await fillTable(
     connection,
     "object_t",
-    "object_no bigint, series_no integer, series_key varchar, axis_no integer, step_ms bigint, shift_ms bigint, business_now bigint",
-    request.objects.map((object) => {
-      const no = seriesNoOf(object);
-      const group = groupOf[no] as AxisGroup;
+    "object_no bigint, series_no integer, series_key varchar, match varchar, axis_no integer, step_ms bigint, shift_ms bigint, business_now bigint, received_ms bigint",
+    claims.map(({ object, seriesNo }) => {
+      const group = groupOf[seriesNo] as AxisGroup;
+      const series = request.series[seriesNo]?.series as Series;
       const shift = group.axis.stamp.at === "end" ? group.stepMs : 0;
-      return [object.ordinal, no, object.key, group.no, group.stepMs, shift, object.businessNow];
+      const match = shapeOf(request, object).match?.(series) ?? null;
+      return [
+        object.ordinal,
+        seriesNo,
+        series.key,
+        match,
+        group.no,
+        group.stepMs,
+        shift,
+        object.businessNow,
+        object.receivedAt,
+      ];
     }),
   );
-  return { connection, request, groups, groupOf, seriesNoOf };
+  return { connection, request, groups, groupOf, claims };
+}
+
+/** How the body of an object is read. */
+export function shapeOf({ sources, dataset }: PublishRequest, object: ObjectRecord): SourceShape {
+  const shape = sources.get(object.source);
+  if (!shape) throw new Error(`${dataset.name}: object ${object.id} came from ${object.source}, which is not configured`);
+  return shape;
 }
 
 /** Fills `series_t`: the key columns of each of `series` under its place in the list. */
@@ -60,7 +95,7 @@ export function fillSeries(
 }
 
 /** The series at a place of the request. */
-export function seriesAt({ request }: Context, no: unknown): Series {
+export function seriesAt({ request }: Writing, no: unknown): Series {
   const found = request.series[Number(no)];
   if (!found) throw new Error(`unreachable: series ${no} is not in this publication`);
   return found.series;

@@ -9,10 +9,12 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { QueryResult, Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
+import { buildIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
 import { publishIn } from "./publish.ts";
 import { fillTable, jsonValues, rowsOf } from "./rows.ts";
+import { rebuildIn } from "./rebuild.ts";
 import { findRuns } from "./runs.ts";
 import { tableName, text } from "./tables.ts";
 
@@ -58,6 +60,24 @@ export function duckdbStore(options: {
       return write(`publishing ${request.chunkId}`, (connection) =>
         publishIn(connection, request, { bronze, history }),
       );
+    },
+
+    build(request) {
+      return write(`building ${request.chunkId}`, (connection) => buildIn(connection, request, { history }));
+    },
+
+    rebuild(request) {
+      const scratch = dataFile(`${path}.rebuild`, settings, () => lock.holder());
+      const opening = { mode: "READ_WRITE", waitMs: waits.writerMs } as const;
+      return lock.hold(`making ${request.dataset.name} anew`, waits.writerMs, async () => {
+        await mkdir(dirname(path), { recursive: true });
+        return rebuildIn(request, {
+          scratch: { path: `${path}.rebuild`, use: (work) => scratch(opening, work) },
+          main: (work) => use(opening, work),
+          bronze,
+          history,
+        });
+      });
     },
 
     receipt(chunkId) {

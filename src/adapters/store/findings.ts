@@ -17,7 +17,7 @@ export async function makeFindings(
   objects: readonly JudgedObject[],
 ): Promise<Readonly<Record<string, Findings>>> {
   const { request, connection } = context;
-  const holes = await findHoles(connection, request, context.groupOf);
+  const holes = request.suspects === null ? [] : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
   const blocked = await findBlocked(context, objects);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
@@ -40,9 +40,9 @@ async function findBlocked(
   objects: readonly JudgedObject[],
 ): Promise<readonly (readonly Blocked[])[]> {
   const found = context.request.series.map((): Blocked[] => []);
-  const byNo = new Map(objects.map((one) => [one.object.ordinal, { one, later: answeredAfter(objects, one) }]));
-  const add = (no: number, span: Interval, reason: string): void => {
-    const { one, later } = byNo.get(no) as { one: JudgedObject; later: IntervalSet };
+  const byNo = new Map(objects.map((one) => [claimId(one.object.ordinal, one.seriesNo), one]));
+  const add = (one: JudgedObject, span: Interval, reason: string): void => {
+    const later = answeredAfter(objects, one);
     const chunk = one.object.chunkId;
     const list = found[one.seriesNo] as Blocked[];
     for (const rest of subtract([span], later)) {
@@ -52,16 +52,20 @@ async function findBlocked(
       else list.push({ ...rest, chunk, reason });
     }
   };
-  for (const { object, blocked } of objects) if (blocked) add(object.ordinal, object.answered, "too many bad records");
+  for (const one of objects) if (one.blocked) add(one, one.object.answered, "too many bad records");
   for (const row of await stoppedSlots(context)) {
-    const { one } = byNo.get(Number(row.object_no)) as { one: JudgedObject };
+    const one = byNo.get(claimId(Number(row.object_no), Number(row.series_no))) as JudgedObject;
     const at = instant(Number(row.slot_ms));
     const { start, end } = one.object.answered;
     // A record outside what was asked claims nothing.
     if (one.blocked || at < start || at >= end) continue;
-    add(one.object.ordinal, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
+    add(one, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
   }
   return found.map((list) => list.sort((a, b) => a.start - b.start));
+}
+
+function claimId(object: number, series: number): string {
+  return `${object} ${series}`;
 }
 
 /** Slots that have a bad record and no row. */
@@ -71,7 +75,7 @@ async function stoppedSlots({ connection, request }: Context): Promise<readonly 
   if (!(await hasRows(connection, stopped))) return [];
   return rowsOf(
     connection,
-    `select j.object_no, j.slot_ms, j.reason from (${stopped}) j
+    `select j.object_no, j.series_no, j.slot_ms, j.reason from (${stopped}) j
      anti join ${storedRows(request.dataset)} c on c.series_no = j.series_no and c.slot_ms = j.slot_ms
      order by j.object_no, j.slot_ms`,
   );

@@ -24,7 +24,7 @@ const MIN_BEYOND = 10;
  */
 export async function findHoles(
   connection: DuckDBConnection,
-  { dataset, series, suspects }: Pick<PublishRequest, "dataset" | "series" | "suspects">,
+  { dataset, series, suspects }: Pick<PublishRequest, "dataset" | "series"> & { readonly suspects: SuspectRule },
   groupOf: readonly AxisGroup[],
 ): Promise<readonly IntervalSet[]> {
   const due = numberAll(series, groupOf);

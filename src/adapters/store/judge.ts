@@ -1,17 +1,14 @@
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { Context } from "./context.ts";
+import type { Claim, Context } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { payloadColumns, storedRows, text } from "./tables.ts";
 
 /** The reason of a record that is sound, but not written because another one for its slot wins. */
 export const SUPERSEDED = "superseded";
 
-/** An object of the publication after its records were judged. */
-export interface JudgedObject {
-  readonly object: ObjectRecord;
-  readonly seriesNo: number;
+/** What an object says of one series, after its records were judged. */
+export interface JudgedObject extends Claim {
   /** Too many bad records: none of it is written, and it answers nothing. */
   readonly blocked: boolean;
   /** Whether a slot without a record was answered as empty: not known while a bad record names no slot. */
@@ -26,19 +23,18 @@ export interface JudgedObject {
  */
 export async function judgeObjects(context: Context): Promise<readonly JudgedObject[]> {
   const { connection, request } = context;
-  const { errorThreshold } = request.dataset.production;
+  const errorThreshold = request.dataset.extract?.errorThreshold ?? 1;
   const rows = await rowsOf(
     connection,
-    `select object_no, count(*) filter (reason is null) as sound,
+    `select object_no, series_no, count(*) filter (reason is null) as sound,
        count(*) filter (reason is not null and reason <> 'unfinished') as bad,
        count(*) filter (reason is not null and slot_ms is null) as unplaced,
        min(slot_ms) filter (reason is null) as low, max(slot_ms) filter (reason is null) as high
-     from staged_t group by object_no`,
+     from staged_t group by object_no, series_no`,
   );
-  const byNo = new Map(rows.map((row) => [Number(row.object_no), row]));
-  const judged = request.objects.map((object): JudgedObject => {
-    const seriesNo = context.seriesNoOf(object);
-    const row = byNo.get(object.ordinal);
+  const byNo = new Map(rows.map((row) => [`${row.object_no} ${row.series_no}`, row]));
+  const judged = context.claims.map(({ object, seriesNo }): JudgedObject => {
+    const row = byNo.get(`${object.ordinal} ${seriesNo}`);
     if (!row) return { object, seriesNo, blocked: false, complete: true, extent: object.answered };
     const bad = Number(row.bad);
     const { start, end } = object.answered;
@@ -88,7 +84,8 @@ async function blockObjects({ connection, request }: Context, blocked: readonly 
   const columns = payloadColumns(request.dataset);
   await connection.run(`update staged_t set reason = 'object_blocked',
       record = to_json(struct_pack(${columns.map((name) => `${name} := ${name}`).join(", ")}))
-    where reason is null and object_no in (${blocked.map(({ object }) => object.ordinal).join(", ")})`);
+    where reason is null and (object_no, series_no) in (
+      ${blocked.map(({ object, seriesNo }) => `(${object.ordinal}, ${seriesNo})`).join(", ")})`);
 }
 
 /** The last record of a slot within one answer wins. */
@@ -96,12 +93,12 @@ async function dropRepeats({ connection }: Context): Promise<void> {
   // Slots are a minute at least, so 64 minutes are a word of bits; far fewer groups than one a slot.
   const repeats = await hasRows(
     connection,
-    `select object_no from staged_t where reason is null group by object_no, slot_ms // 3840000
+    `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms // 3840000
      having count(*) > bit_count(bit_or(1::ubigint << (slot_ms // 60000 % 64)::ubigint))`,
   );
   if (!repeats) return;
   await connection.run(`update staged_t set reason = ${text(SUPERSEDED)} where rowid in (
-    select id from (select rowid as id, row_number() over (partition by object_no, slot_ms order by row_no desc) as place
+    select id from (select rowid as id, row_number() over (partition by object_no, series_no, slot_ms order by row_no desc) as place
       from staged_t where reason is null) where place > 1)`);
 }
 

@@ -1,7 +1,7 @@
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type Context, seriesAt } from "./context.ts";
+import { type Context, seriesAt, type Writing } from "./context.ts";
 import { isOvertaken, type JudgedObject } from "./judge.ts";
 import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, text } from "./tables.ts";
@@ -15,11 +15,14 @@ export interface SeriesChange {
   readonly span: Interval;
 }
 
-/** The table that collects the rows that a publication replaces or takes back, as they were. */
-export function imageStatement({ request }: Context): string {
-  const { dataset } = request;
-  const columns = dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
-  return `create or replace temp table image_t (change varchar, replaced_by varchar, ${columns})`;
+/**
+ * Prepares the tables that collect what a publication changes: `image_t`, rows that it replaces or takes back as they
+ * were, and `inserted_t`, the slots that it fills for the first time.
+ */
+export async function openImages({ connection, request }: Writing): Promise<void> {
+  const columns = request.dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
+  await connection.run(`create or replace temp table image_t (change varchar, replaced_by varchar, ${columns})`);
+  await connection.run("create or replace temp table inserted_t (series_no integer, slot_ms bigint)");
 }
 
 /**
@@ -46,28 +49,47 @@ export async function mergeLayer(
     ]),
   );
   const sound = `select * exclude (reason, record) from staged_t where reason is null
-    ${options.isOnly ? "" : "and object_no in (select object_no from layer_t)"}`;
+    ${options.isOnly ? "" : "and (object_no, series_no) in (select (object_no, series_no) from layer_t)"}`;
   const within = hullOf(layer);
-  if (!(await hasRows(connection, storedRows(dataset, { within })))) {
-    const changes = await changesOf(context, `(select *, null::bigint as old_row from (${sound}))`);
-    await insertRows(context, `(${sound})`);
-    return changes;
-  }
-  const payload = payloadColumns(dataset);
-  const differs = payload.map((name) => `g.${name} is distinct from c.${name}`).join(" or ");
+  if (!(await hasRows(connection, storedRows(dataset, { within })))) return writeNew(context, `(${sound})`);
+  await findDifferences(context, sound, { columns: payloadColumns(dataset), within });
+  await findLost(context, within);
+  return writeChanges(context);
+}
+
+/** Writes rows where none are stored. */
+export async function writeNew(context: Writing, rows: string): Promise<readonly SeriesChange[]> {
+  const changes = await changesOf(context, `(select *, null::bigint as old_row from ${rows})`);
+  await insertRows(context, rows);
+  await context.connection.run(`insert into inserted_t select series_no, slot_ms from ${rows}`);
+  return changes;
+}
+
+/** `diff_t`: the rows of `sound` that are new or differ from the stored row of their slot, which is `old_row`. */
+export async function findDifferences(
+  { connection, request }: Writing,
+  sound: string,
+  { columns, within }: { readonly columns: readonly string[]; readonly within?: Interval },
+): Promise<void> {
+  const differs = columns.map((name) => `g.${name} is distinct from c.${name}`).join(" or ");
   await connection.run(`create or replace temp table diff_t as
     select g.*, c.row_id as old_row from (${sound}) g
-    left join ${storedRows(dataset, { columns: payload, within })} c
+    left join ${storedRows(request.dataset, within === undefined ? { columns } : { columns, within })} c
       on c.series_no = g.series_no and c.slot_ms = g.slot_ms
     where c.row_id is null or ${differs}`);
-  await findLost(context, within);
+}
+
+/** Writes what `diff_t` and `lost_t` hold: inserts, replaces, takes back; keeps what was there. */
+export async function writeChanges(context: Writing): Promise<readonly SeriesChange[]> {
+  const { connection, request } = context;
   const changes = [...(await changesOf(context, "diff_t")), ...(await retractions(context))];
   if (changes.some((one) => one.updated + one.retracted > 0)) {
     await keepImages(context);
-    await connection.run(`delete from ${tableName(dataset)} where rowid in (
+    await connection.run(`delete from ${tableName(request.dataset)} where rowid in (
       select old_row from diff_t where old_row is not null union all select row_id from lost_t)`);
   }
   await insertRows(context, "diff_t");
+  await connection.run("insert into inserted_t select series_no, slot_ms from diff_t where old_row is null");
   return changes;
 }
 
@@ -78,15 +100,15 @@ async function findLost({ connection, request }: Context, within: Interval): Pro
       select c.series_no, c.slot_ms, c.row_id, c.object_no as stored_object, o.object_no
       from ${storedRows(request.dataset, { columns: [OBJECT_COLUMN], within })} c
       anti join (select series_no, slot_ms from staged_t where reason is null
-        and object_no in (select object_no from layer_t)) g on g.series_no = c.series_no and g.slot_ms = c.slot_ms
+        and (object_no, series_no) in (select (object_no, series_no) from layer_t)) g on g.series_no = c.series_no and g.slot_ms = c.slot_ms
       join layer_t o on o.series_no = c.series_no and o.complete and c.slot_ms >= o.start_ms and c.slot_ms < o.end_ms
     ) lost
     where stored_object < object_no and not ${isOvertaken("lost")}
       and not exists (select 1 from staged_t j where j.reason is not null and j.object_no = lost.object_no
-        and j.slot_ms = lost.slot_ms)`);
+        and j.series_no = lost.series_no and j.slot_ms = lost.slot_ms)`);
 }
 
-async function keepImages({ connection, request }: Context): Promise<void> {
+async function keepImages({ connection, request }: Writing): Promise<void> {
   const columns = request.dataset.columns.map((column) => `c.${column.name}`).join(", ");
   const image = (change: string, rows: string): string =>
     `insert into image_t select ${text(change)}, ${text(request.chunkId)}, ${columns}
@@ -95,7 +117,7 @@ async function keepImages({ connection, request }: Context): Promise<void> {
   await connection.run(image("retracted", "select row_id as id from lost_t"));
 }
 
-async function insertRows({ connection, request }: Context, rows: string): Promise<void> {
+async function insertRows({ connection, request }: Writing, rows: string): Promise<void> {
   const { dataset } = request;
   const names = dataset.columns.map((column) => column.name);
   const values = names.map((name) => {
@@ -106,7 +128,7 @@ async function insertRows({ connection, request }: Context, rows: string): Promi
     select ${values.join(", ")} from ${rows} g join series_t s on s.series_no = g.series_no`);
 }
 
-async function changesOf(context: Context, diff: string): Promise<readonly SeriesChange[]> {
+async function changesOf(context: Writing, diff: string): Promise<readonly SeriesChange[]> {
   const rows = await rowsOf(
     context.connection,
     `select series_no, object_no, count(*) - count(old_row) as inserted, count(old_row) as updated, 0 as retracted,
@@ -115,7 +137,7 @@ async function changesOf(context: Context, diff: string): Promise<readonly Serie
   return rows.map((row) => changeOf(context, row));
 }
 
-async function retractions(context: Context): Promise<readonly SeriesChange[]> {
+async function retractions(context: Writing): Promise<readonly SeriesChange[]> {
   const rows = await rowsOf(
     context.connection,
     `select series_no, object_no, 0 as inserted, 0 as updated, count(*) as retracted,
@@ -124,7 +146,7 @@ async function retractions(context: Context): Promise<readonly SeriesChange[]> {
   return rows.map((row) => changeOf(context, row));
 }
 
-function changeOf(context: Context, row: Row): SeriesChange {
+function changeOf(context: Writing, row: Row): SeriesChange {
   const { grid } = seriesAt(context, row.series_no).axis;
   return {
     seriesNo: Number(row.series_no),

@@ -5,10 +5,11 @@ import { normalize } from "../../core/time/interval-set.ts";
 import type { SeriesRows } from "../../engine/ledger-port.ts";
 import type { PublishRequest, Receipt } from "../../engine/store-port.ts";
 import { dropImage, sweepImages, writeImage } from "./before-image.ts";
-import { type Context, openContext, seriesAt } from "./context.ts";
+import { type Context, openContext, seriesAt, type Writing } from "./context.ts";
 import { makeFindings } from "./findings.ts";
 import { type JudgedObject, judgeObjects, layersOf, SUPERSEDED } from "./judge.ts";
-import { imageStatement, mergeLayer, type SeriesChange } from "./merge.ts";
+import { mergeLayer, openImages, type SeriesChange } from "./merge.ts";
+import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
 import { stage } from "./stage.ts";
 import { tableStatements, text } from "./tables.ts";
@@ -35,8 +36,7 @@ export async function publishIn(
     await writeQuarantine(context);
     await writeAnswers(context, objects);
     const receipt = await makeReceipt(context, objects, changes);
-    const body = text(JSON.stringify(receipt));
-    await connection.run(`insert into receipt values (${text(request.chunkId)}, ${request.fence}, ${body}::json)`);
+    await writeReceipt(connection, request, receipt);
     await writeImage(context, folders.history);
     await connection.run("commit");
     return receipt;
@@ -49,7 +49,7 @@ export async function publishIn(
 }
 
 async function merge(context: Context, objects: readonly JudgedObject[]): Promise<readonly SeriesChange[]> {
-  await context.connection.run(imageStatement(context));
+  await openImages(context);
   const layers = layersOf(objects);
   const changes: SeriesChange[] = [];
   for (const layer of layers) changes.push(...(await mergeLayer(context, layer, { isOnly: layers.length === 1 })));
@@ -61,23 +61,26 @@ async function writeQuarantine({ connection, request }: Context): Promise<void> 
   await connection.run("delete from quarantine where object_no in (select object_no from object_t)");
   await connection.run(`insert into quarantine
     select ${text(dataset.name)}, ${dataset.version}, o.series_key, j.object_no, j.row_no, epoch_ms(j.slot_ms), j.reason, j.record
-    from staged_t j join object_t o on o.object_no = j.object_no
+    from staged_t j join object_t o on o.object_no = j.object_no and o.series_no = j.series_no
     where j.reason is not null and j.reason <> ${text(SUPERSEDED)}`);
 }
 
-async function writeAnswers({ connection, request }: Context, objects: readonly JudgedObject[]): Promise<void> {
+async function writeAnswers(context: Context, objects: readonly JudgedObject[]): Promise<void> {
+  const { connection, request } = context;
   const { name, version } = request.dataset;
   await connection.run("delete from answer where object_no in (select object_no from object_t)");
   const appender = await connection.createAppender("answer");
-  for (const { object, blocked, complete } of objects) {
+  for (const one of objects) {
+    const { object, blocked, complete } = one;
     if (blocked) continue;
     appender.appendVarchar(name);
     appender.appendInteger(version);
-    appender.appendVarchar(object.key);
+    appender.appendVarchar(seriesAt(context, one.seriesNo).key);
     appender.appendBigInt(BigInt(object.ordinal));
     appender.appendBigInt(BigInt(object.answered.start));
     appender.appendBigInt(BigInt(object.answered.end));
     appender.appendBoolean(complete);
+    appender.appendBigInt(BigInt(object.receivedAt));
     appender.endRow();
   }
   appender.closeSync();
@@ -95,7 +98,7 @@ async function makeReceipt(
   );
   const countOf = (reason: string | null): number => Number(fates.find((row) => row.reason === reason)?.n ?? 0);
   const kept = fates.filter((row) => row.reason !== null && row.reason !== SUPERSEDED);
-  const sum = (count: "inserted" | "updated" | "retracted"): number => changes.reduce((n, one) => n + one[count], 0);
+  const sum = (count: ChangeCount): number => sumOf(changes, count);
   return {
     chunkId: request.chunkId,
     fence: request.fence,
@@ -109,12 +112,23 @@ async function makeReceipt(
       retracted: sum("retracted"),
     },
     quarantinedBy: Object.fromEntries(kept.map((row) => [String(row.reason), Number(row.n)])),
-    ...bySeries(context, changes),
+    ...changesBySeries(context, changes),
     findings: await makeFindings(context, objects),
   };
 }
 
-function bySeries(context: Context, changes: readonly SeriesChange[]): Pick<Receipt, "rowsBySeries" | "changes"> {
+type ChangeCount = "inserted" | "updated" | "retracted";
+
+/** One kind of change over all series. */
+export function sumOf(changes: readonly SeriesChange[], count: ChangeCount): number {
+  return changes.reduce((n, one) => n + one[count], 0);
+}
+
+/** What changed by series, as a receipt says it. */
+export function changesBySeries(
+  context: Writing,
+  changes: readonly SeriesChange[],
+): Pick<Receipt, "rowsBySeries" | "changes"> {
   const rows: Record<string, SeriesRows> = {};
   const spans = new Map<SeriesKey, Interval[]>();
   for (const one of changes) {

@@ -22,6 +22,7 @@ export async function fillTable(
       if (value === null) appender.appendNull();
       else if (types[i] === "bigint") appender.appendBigInt(BigInt(value as number));
       else if (types[i] === "integer") appender.appendInteger(value as number);
+      else if (types[i] === "double") appender.appendDouble(value as number);
       else if (types[i] === "boolean") appender.appendBoolean(value as boolean);
       else appender.appendVarchar(String(value));
     }

@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Series } from "../../core/dataset/series.ts";
-import { fixedStep } from "./axes.ts";
+import { fixedStep } from "../../core/dataset/slot-numbers.ts";
 import { fillTable, hasRows } from "./rows.ts";
 import { storedRows } from "./tables.ts";
 

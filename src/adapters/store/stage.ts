@@ -8,7 +8,9 @@ import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import { stampsOf } from "./axes.ts";
-import type { Context } from "./context.ts";
+import type { RecordShape } from "../../engine/ports.ts";
+import type { SourceShape } from "../../engine/store-port.ts";
+import { type Context, shapeOf } from "./context.ts";
 import { recordsQuery } from "./records.ts";
 import { fillTable, rowsOf } from "./rows.ts";
 import { payloadColumns, text } from "./tables.ts";
@@ -39,11 +41,14 @@ export async function stage(context: Context, bronze: string): Promise<void> {
   }
   const counts = await rowsOf(connection, "select object_no, count(*) as n from staged_t group by object_no");
   const read = new Map(counts.map((row) => [row.object_no, row.n]));
-  for (const object of withRows.filter(({ ordinal, rows }) => read.get(ordinal) !== rows)) {
+  for (const { object, seriesNo } of context.claims) {
+    // A body of many series also holds rows of series that nobody asked for: they are left where they are.
+    const isWhole = object.rows === 0 || object.keys.length > 1 || shapeOf(request, object).match !== null;
+    if (isWhole || read.get(object.ordinal) === object.rows) continue;
     await checkBody(object, bronze);
     await connection.run(`delete from staged_t where object_no = ${object.ordinal}`);
     await connection.run(`insert into staged_t (object_no, series_no, row_no, reason)
-      select ${object.ordinal}, ${context.seriesNoOf(object)}, range, 'unreadable' from range(${object.rows})`);
+      select ${object.ordinal}, ${seriesNo}, range, 'unreadable' from range(${object.rows})`);
   }
 }
 
@@ -53,34 +58,50 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
   const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
   await connection.run(`create or replace temp table staged_t (object_no bigint, series_no integer, row_no bigint,
     slot_ms bigint, reason varchar, record json, ${payload.map((name) => `${name} ${types.get(name)}`).join(", ")})`);
-  const isCivil = (object: ObjectRecord): boolean => context.groupOf[context.seriesNoOf(object)]?.stepMs === null;
-  for (const strict of [true, false]) {
-    for (const civil of [false, true]) {
-      const some = objects.filter((object) => object.strict === strict && isCivil(object) === civil);
-      if (some.length === 0) continue;
-      const records = recordsQuery(some, { shape: request.shape, bronze });
-      if (civil) await stageCivil(context, records);
-      else await connection.run(insertion(context, placedOnSteps(records, request.shape.stamp)));
+  const civilObjects = new Set(
+    context.claims.filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null).map(({ object }) => object.ordinal),
+  );
+  for (const [source, shape] of request.sources) {
+    for (const strict of [true, false]) {
+      for (const civil of [false, true]) {
+        const some = objects.filter(
+          (object) =>
+            object.source === source && object.strict === strict && civilObjects.has(object.ordinal) === civil,
+        );
+        if (some.length === 0) continue;
+        const records = recordsQuery(some, { shape: shape.records, bronze });
+        if (civil) await stageCivil(context, shape, records);
+        else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+      }
     }
   }
 }
 
+/** SQL: the series that a record belongs to. A record without a readable key is the first one's to answer for. */
+function claimJoin({ key }: RecordShape): string {
+  const own = "join object_t o on o.object_no = r.object_no";
+  if (key === undefined) return own;
+  return `${own} and (o.match = r.${key} or (r.${key} is null and o.series_no = (select min(f.series_no) from object_t f
+    where f.object_no = r.object_no)))`;
+}
+
 /** Records of series whose slots have one length: the stamp alone tells the slot. */
-function placedOnSteps(records: string, stamp: string): string {
+function placedOnSteps(records: string, shape: RecordShape): string {
+  const { stamp } = shape;
   const start = `r.${stamp} - o.shift_ms`;
   return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
       case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and r.${stamp} % o.step_ms = 0
         and ${start} >= 0 then ${start} end as slot_ms,
       ${start} + o.step_ms as slot_end
-    from (${records}) r join object_t o on o.object_no = r.object_no`;
+    from (${records}) r ${claimJoin(shape)}`;
 }
 
 /** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
-async function stageCivil(context: Context, records: string): Promise<void> {
-  const { connection, groups, request } = context;
-  const { stamp } = request.shape;
+async function stageCivil(context: Context, shape: SourceShape, records: string): Promise<void> {
+  const { connection, groups } = context;
+  const { stamp, stampWithin = false } = shape.records;
   await connection.run(`create or replace temp table record_t as
-    select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r join object_t o on o.object_no = r.object_no`);
+    select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r ${claimJoin(shape.records)}`);
   const spans = await rowsOf(
     connection,
     `select axis_no, min(stamp_ms) as low, max(stamp_ms) as high from record_t
@@ -100,22 +121,26 @@ async function stageCivil(context: Context, records: string): Promise<void> {
     return [...stampsOf(group.axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
+  const isItsSlot = stampWithin
+    ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
+    : "s.stamp_ms = r.stamp_ms";
   const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
-    left join stamp_t s on s.axis_no = r.axis_no and s.stamp_ms = r.stamp_ms`;
-  await connection.run(insertion(context, placed));
+    left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
+  await connection.run(insertion(context, shape, placed));
 }
 
 /** Judges placed records and fills their columns, in one statement. */
-function insertion({ request }: Context, placed: string): string {
-  const { dataset, source } = request;
-  const { select, checks } = dataset.production;
+function insertion({ request }: Context, { system }: SourceShape, placed: string): string {
+  const { dataset } = request;
+  if (dataset.extract === null) throw new Error(`unreachable: ${dataset.name} is not read from a source`);
+  const { select, checks, isAnnounced = false } = dataset.extract;
   const reasons = [
     "when raw.unreadable then 'unreadable'",
     "when raw.slot_ms is null then 'off_grid'",
-    "when raw.slot_end > raw.business_now then 'unfinished'",
+    ...(isAnnounced ? [] : ["when raw.slot_end > raw.business_now then 'unfinished'"]),
     ...checks.map((check) => `when coalesce(${check.bad}, true) then ${text(check.reason)}`),
   ];
-  const own: Readonly<Record<string, string>> = { source: text(source), source_ts: "epoch_ms(raw.stamp_ms)" };
+  const own: Readonly<Record<string, string>> = { source: text(system), source_ts: "epoch_ms(raw.stamp_ms)" };
   const columns = payloadColumns(dataset).map((name) => {
     const expression = own[name] ?? select[name];
     if (expression === undefined) throw new Error(`${dataset.name}: column ${name} has no expression`);
@@ -142,7 +167,8 @@ async function findUnreadable(
   const found: ObjectRecord[] = [];
   for (const object of objects) {
     try {
-      await connection.run(`select max(hash(r)) from (${recordsQuery([object], { shape: request.shape, bronze })}) r`);
+      const { records } = shapeOf(request, object);
+      await connection.run(`select max(hash(r)) from (${recordsQuery([object], { shape: records, bronze })}) r`);
     } catch {
       await checkBody(object, bronze);
       found.push(object);

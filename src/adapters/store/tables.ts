@@ -23,10 +23,10 @@ export function tableStatements(dataset: Dataset): readonly string[] {
   return [
     `create schema if not exists v${dataset.version}`,
     `create table if not exists ${table} (${columns})`,
-    `create table if not exists receipt (chunk varchar, fence bigint, body json)`,
+    `create table if not exists receipt (chunk varchar, fence bigint, body json, seq bigint)`,
     // What was answered by which object: a later answer wins, whichever is published first.
     `create table if not exists answer (dataset varchar, version integer, series varchar, object_no bigint,
-       start_ms bigint, end_ms bigint, complete boolean)`,
+       start_ms bigint, end_ms bigint, complete boolean, received_ms bigint)`,
     `create table if not exists quarantine (dataset varchar, version integer, series varchar, object_no bigint,
        row_no bigint, slot timestamp, reason varchar, record json)`,
     `create or replace view main.${tableOf(dataset.name)} as select * from ${table}`,

@@ -8,7 +8,16 @@ import { EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-s
 import { cut, type Segment, type Segments, setOf, spansOf } from "./segment.ts";
 
 /** Why a due stretch is not there. */
-export type GapCause = "never-asked" | "asked-once" | "blocked" | "disputed" | "failed" | "refused";
+export type GapCause =
+  | "never-asked"
+  | "asked-once"
+  | "blocked"
+  | "disputed"
+  | "failed"
+  | "refused"
+  | "not-made"
+  | "stale"
+  | "input-missing";
 
 export interface Gap extends Interval {
   readonly cause: GapCause;
@@ -36,6 +45,8 @@ export interface Standing {
   readonly refused: readonly Segment[];
   /** Due, asked at least twice, and empty; may span closed time, as gaps do. */
   readonly empty: readonly Segment[];
+  /** Due, not there, and excused by a decision: not a gap while it holds. */
+  readonly waived: readonly Waiver[];
   /** Due slots by state. */
   readonly slots: {
     readonly due: number;
@@ -43,8 +54,23 @@ export interface Standing {
     readonly empty: number;
     readonly failed: number;
     readonly refused: number;
+    readonly waived: number;
     readonly gap: number;
   };
+}
+
+/** A stretch that somebody decided to do without. It hides what is missing, failed or refused, never what is disputed. */
+export interface Waiver extends Interval {
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** What is known of a series whose rows are made from other datasets, beside its segments. */
+export interface Making {
+  /** Where every required input was answered. */
+  readonly ready: IntervalSet;
+  /** Covered stretches that a later change of an input reaches. */
+  readonly stale: IntervalSet;
 }
 
 /**
@@ -62,6 +88,9 @@ export function standingOf(
     readonly realNow: Instant;
     readonly refusedAt: (segment: Segment) => Instant | null;
     readonly leaveOut: "fresh" | IntervalSet;
+    readonly waivers?: readonly Waiver[];
+    /** Present where the series' rows are made from other datasets. */
+    readonly making?: Making | null;
   },
 ): Standing {
   const { axis } = series;
@@ -77,12 +106,17 @@ export function standingOf(
       ? cut(turnedDown.filter(isFresh), fullDue)
       : cut(turnedDown, intersect(fullDue, options.leaveOut));
   const due = subtract(fullDue, spansOf(refused));
-  const there = setOf(segments, "covered", "empty");
-  const open = subtract(due, there);
+  const stale = options.making?.stale ?? EMPTY;
+  const there = subtract(setOf(segments, "covered", "empty"), stale);
+  const lacking = subtract(due, there);
+  const excusable = subtract(lacking, setOf(segments, "disputed"));
+  const waived = excused(options.waivers ?? [], excusable);
+  const open = subtract(lacking, spansOf(waived));
   const unsatisfied = segments.filter((segment) => segment.state !== "covered" && segment.state !== "empty");
-  const gaps = mergeNeighbours(openGaps(series, open, unsatisfied), fullDue);
+  const found = options.making ? unmadeGaps(series, open, options.making) : openGaps(series, open, unsatisfied);
+  const gaps = mergeNeighbours(found, fullDue);
   const count = (set: IntervalSet): number => countSlotsOf(axis.grid, set);
-  const coveredSlots = count(intersect(due, setOf(segments, "covered")));
+  const coveredSlots = count(subtract(intersect(due, setOf(segments, "covered")), stale));
   const empty = cut(
     segments.filter((segment) => segment.state === "empty"),
     due,
@@ -94,12 +128,14 @@ export function standingOf(
     gaps,
     refused: joined(refused, fullDue),
     empty: joined(empty, fullDue),
+    waived,
     slots: {
       due: count(due),
       covered: coveredSlots,
       empty: count(spansOf(empty)),
       failed: count(intersect(due, setOf(segments, "failed"))),
       refused: count(intersect(fullDue, setOf(segments, "refused"))),
+      waived: count(spansOf(waived)),
       gap: gaps.reduce((sum, gap) => sum + gap.slots, 0),
     },
   };
@@ -157,6 +193,38 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
     }),
   );
   return known.length === 0 ? never : [...known, ...never].sort((a, b) => a.start - b.start);
+}
+
+/** Gaps of a made series: stale, never made although its inputs are there, or without inputs. */
+function unmadeGaps(series: Series, open: IntervalSet, { ready, stale }: Making): readonly Gap[] {
+  const gapsOf = (set: IntervalSet, cause: GapCause, reason: string): readonly Gap[] =>
+    set.map(({ start, end }) => ({
+      start,
+      end,
+      cause,
+      slots: countSlots(series.axis.grid, { start, end }),
+      reason,
+      chunk: null,
+    }));
+  const old = intersect(open, stale);
+  const fresh = subtract(open, stale);
+  return [
+    ...gapsOf(old, "stale", "an input has changed since it was made"),
+    ...gapsOf(intersect(fresh, ready), "not-made", "never made"),
+    ...gapsOf(subtract(fresh, ready), "input-missing", "its input is missing there"),
+  ].sort((a, b) => a.start - b.start);
+}
+
+/** The waived parts of `open`; of overlapping waivers the first counts. */
+function excused(waivers: readonly Waiver[], open: IntervalSet): readonly Waiver[] {
+  const parts: Waiver[] = [];
+  let left = open;
+  for (const { start, end, reason, actor } of waivers) {
+    const inside = intersect(left, [{ start, end }]);
+    parts.push(...inside.map((span) => ({ ...span, reason, actor })));
+    left = subtract(left, inside);
+  }
+  return parts.sort((a, b) => a.start - b.start);
 }
 
 /** One gap a cause where nothing due lies between: a night does not cut a missing week into five gaps. */

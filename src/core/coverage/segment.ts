@@ -22,6 +22,8 @@ export interface Segment extends Interval {
   readonly reason: string | null;
   /** The chunk that made the claim; of merged silences the first one's; null for `covered`, `disputed`. */
   readonly chunk: string | null;
+  /** For rows made from other datasets: every change of the inputs up to this place in the change log is in them. */
+  readonly seq?: number;
 }
 
 /** Segments of one series: sorted, disjoint; neighbours that say the same are merged. */
@@ -130,6 +132,35 @@ export function applyDispute(
   return inOrder([...kept, ...disputed]);
 }
 
+/** What one build made of a series whose rows come from other datasets. */
+export interface Built {
+  /** The stretches that were made. */
+  readonly windows: IntervalSet;
+  /** The last change of any input that the build read. */
+  readonly seq: number;
+  /** What no change up to `seq` has reached besides: as good as made now. */
+  readonly current: IntervalSet;
+}
+
+/** The segments of a made series after a build. */
+export function applyBuilt(before: Segments, { windows, seq, current }: Built): Segments {
+  const others = before.flatMap((segment) => cut([segment], subtract([segment], windows)));
+  const lifted = cut(others, current).map((segment): Segment => {
+    const { start, end, state, asked, reason, chunk } = segment;
+    return segment.state === "covered" ? { start, end, state, asked, reason, chunk, seq } : segment;
+  });
+  const kept = others.flatMap((segment) => cut([segment], subtract([segment], current)));
+  const made = windows.map(
+    ({ start, end }): Segment => ({ start, end, state: "covered", asked: 1, reason: null, chunk: null, seq }),
+  );
+  return inOrder([...kept, ...lifted, ...made]);
+}
+
+/** The segments without what was claimed inside `spans`: it was never asked any more. */
+export function withoutClaims(before: Segments, spans: IntervalSet): Segments {
+  return inOrder(before.flatMap((segment) => cut([segment], subtract([segment], spans))));
+}
+
 /** `segments` reduced to `spans`, each keeping what it says. O(n log m). */
 export function cut(segments: readonly Segment[], spans: IntervalSet): Segment[] {
   const parts: Segment[] = [];
@@ -140,8 +171,10 @@ export function cut(segments: readonly Segment[], spans: IntervalSet): Segment[]
 }
 
 /** The part of a segment from `start` to `end`, saying the same. */
-function within({ state, asked, reason, chunk }: Segment, start: Instant, end: Instant): Segment {
-  return { start, end, state, asked, reason, chunk };
+function within({ state, asked, reason, chunk, seq }: Segment, start: Instant, end: Instant): Segment {
+  return seq === undefined
+    ? { start, end, state, asked, reason, chunk }
+    : { start, end, state, asked, reason, chunk, seq };
 }
 
 /** The canonical list: sorted, neighbours that say the same merged. */
@@ -159,7 +192,7 @@ export function inOrder(segments: readonly Segment[]): Segments {
 
 /** Silences merge whoever heard them, so that where they begin and end does not depend on how requests were cut. */
 function saysTheSame(a: Segment, b: Segment): boolean {
-  if (a.state !== b.state || a.asked !== b.asked || a.reason !== b.reason) return false;
+  if (a.state !== b.state || a.asked !== b.asked || a.reason !== b.reason || a.seq !== b.seq) return false;
   return a.chunk === b.chunk || a.state === "hole" || a.state === "empty";
 }
 

@@ -35,7 +35,7 @@ export interface Job {
   /** What the narrowing flag stands for when it is not given; null: everything. */
   readonly narrow: readonly string[] | null;
   /** How its run is printed: the engine's own way, or the form of the scripts that the job replaces. */
-  readonly print: "standard" | "master";
+  readonly print: "standard" | "master" | "features";
   /** Where its results are written besides the run's folder, or null. */
   readonly resultsFile: string | null;
 }
@@ -50,7 +50,10 @@ export interface RetiredJob {
 export interface Pipeline {
   readonly name: string;
   readonly description: string;
+  /** Inputs come before what is made from them. */
   readonly datasets: readonly Dataset[];
+  /** What the pipeline's name alone selects. */
+  readonly main: DatasetName;
   /** What a registry entry is called, as in `--symbols` and `no active symbols`. */
   readonly noun: { readonly one: string; readonly many: string };
   /** Series parts that a flag can narrow, such as `--timeframes`. */
@@ -59,7 +62,8 @@ export interface Pipeline {
   entry(key: string, attributes: Readonly<Record<string, unknown>>): RegistryEntry;
   /** Every series that an entry owes, in display order. */
   series(dataset: DatasetName, entry: RegistryEntry, now: Instant): readonly Series[];
-  readonly suspects: SuspectRule;
+  /** When a silence on a sparse axis is suspect; null where silence is ordinary (events). */
+  suspects(dataset: DatasetName): SuspectRule | null;
   readonly jobs: readonly Job[];
   readonly retired: readonly RetiredJob[];
   /** Queries that people check results with, by title. */

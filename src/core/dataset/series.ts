@@ -29,6 +29,26 @@ export interface Series {
   readonly axis: Axis;
   /** Where its history starts when nobody asks for a range. */
   readonly since: Instant;
+  /** The source that answers for it; null where its rows are made from other datasets. */
+  readonly source: string | null;
+  /** How far before the watermark an incremental run asks again, milliseconds. */
+  readonly lookbackMs: number;
+  /** Values that a transform's query may use by name. */
+  readonly params: Readonly<Record<string, number | string>>;
   /** What the source needs to know to ask for it, such as asset class; plain data, part of the plan's fingerprint. */
   readonly ask: Readonly<Record<string, string>>;
+}
+
+/** The series of `input` from which `series` is made. */
+export function inputKeyOf(
+  series: Pick<Series, "parts">,
+  input: { readonly with?: Readonly<Record<string, string>> },
+  key: readonly string[],
+): SeriesKey {
+  return seriesKey(key.map((column) => input.with?.[column] ?? series.parts[column] ?? ""));
+}
+
+/** A series' name over all datasets and versions. */
+export function cellKey({ dataset, version, key }: Pick<Series, "dataset" | "version" | "key">): string {
+  return `${dataset}@${version} ${key}`;
 }

@@ -1,10 +1,11 @@
-import { type Gap, type GapCause, type GapPlace, gapSet, placeOf, type Standing } from "../coverage/gaps.ts";
+import { type Gap, type GapCause, type GapPlace, placeOf, type Standing } from "../coverage/gaps.ts";
 import type { Segments } from "../coverage/segment.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlotsOf } from "../time/grid.ts";
 import { type Interval, overlaps } from "../time/interval.ts";
-import { clip, type IntervalSet, subtract } from "../time/interval-set.ts";
-import type { BuildStep, Cost, FetchStep, SeriesPlan, Step } from "./plan.ts";
+import { clip, type IntervalSet, normalize } from "../time/interval-set.ts";
+import { type AccessPath, type Choice, choosePaths, type Wanted } from "./access-paths.ts";
+import type { FetchChunk, FetchStep, SeriesPlan } from "./plan.ts";
 
 /** One series as planning sees it. */
 export interface SeriesState {
@@ -12,47 +13,64 @@ export interface SeriesState {
   readonly requested: Interval;
   readonly standing: Standing;
   readonly segments: Segments;
-  /** Committed to bronze and not published yet: asking again would pay twice. */
-  readonly unpublished: IntervalSet;
-  /** Requests that answer these gaps with the fewest calls. */
-  readonly windows: (gaps: IntervalSet) => readonly Interval[];
+  /** What is to be asked: gaps, less what bronze holds unpublished, plus what is asked again. */
+  readonly wanted: IntervalSet;
+  /** `wanted` with closed hours around it, where rows may stand although none is owed. */
+  readonly ranges: IntervalSet;
+  /** Covered slots among them. */
+  readonly again: IntervalSet;
 }
 
-/** Bytes a bar takes: about 12 in compressed bronze and 24 in the store, measured on minute bars. */
-const BYTES_PER_ROW = 36;
+/** Bytes a row takes: about 12 in compressed bronze and 24 in the store, measured on minute bars. */
+export const BYTES_PER_ROW = 36;
 
-/** Steps that close every gap of `states` from one source, with what each series needs and what all of it costs. */
-export function buildSteps(
+/** The questions that answer everything wanted of one dataset, one step a source, and the rows they may bring. */
+export function fetchSteps(
   states: readonly SeriesState[],
-  options: {
-    readonly source: string;
-    readonly pendingChunks: readonly string[];
-    readonly minutesFor: (calls: number) => number;
-  },
-): { readonly series: readonly SeriesPlan[]; readonly steps: readonly Step[]; readonly cost: Cost } {
-  const series: SeriesPlan[] = [];
-  const chunks: FetchStep["chunks"][number][] = [];
-  let rows = 0;
-  for (const state of states) {
-    const wanted = subtract(gapSet(state.standing), state.unpublished);
-    const windows = state.windows(wanted);
-    for (const window of windows) {
-      chunks.push({ key: state.series.key, start: window.start, end: window.end });
-      rows += countSlotsOf(state.series.axis.grid, clip(state.standing.due, window));
-    }
-    series.push(seriesPlan(state, windows.length));
-  }
+  paths: readonly (AccessPath & { readonly provider: string })[],
+): { readonly steps: readonly FetchStep[]; readonly choices: readonly Choice[]; readonly rows: number } {
   const first = states[0]?.series;
-  if (!first) return { series, steps: [], cost: { calls: 0, minutes: 0, rows: 0, bytes: 0 } };
-  const common = { dataset: first.dataset, version: first.version };
-  const fetch: FetchStep = { kind: "fetch", ...common, source: options.source, chunks };
-  const build: BuildStep = { kind: "build", ...common, pendingChunks: options.pendingChunks };
-  const calls = chunks.length;
-  return {
-    series,
-    steps: [fetch, build],
-    cost: { calls, minutes: options.minutesFor(calls), rows, bytes: rows * BYTES_PER_ROW },
-  };
+  if (!first) return { steps: [], choices: [], rows: 0 };
+  const wanted = states.map(
+    (state): Wanted => ({
+      series: state.series,
+      gaps: state.wanted,
+      due: state.standing.due,
+      ranges: state.ranges,
+    }),
+  );
+  const { chunks, choices } = choosePaths(wanted, paths);
+  const bySource = new Map<string, FetchChunk[]>();
+  for (const { source, key, keys, window } of chunks) {
+    const list = bySource.get(source) ?? [];
+    if (list.length === 0) bySource.set(source, list);
+    list.push({ key, ...(keys === null ? {} : { keys }), start: window.start, end: window.end });
+  }
+  const steps = [...bySource].map(
+    ([source, list]): FetchStep => ({
+      kind: "fetch",
+      dataset: first.dataset,
+      version: first.version,
+      source,
+      provider: paths.find((path) => path.name === source)?.provider ?? source,
+      chunks: list,
+    }),
+  );
+  const byKey = new Map<string, Interval[]>();
+  for (const { key, keys, window } of chunks) {
+    for (const one of keys ?? [key]) {
+      const list = byKey.get(one) ?? [];
+      if (list.length === 0) byKey.set(one, list);
+      list.push(window);
+    }
+  }
+  let rows = 0;
+  for (const { series, standing } of states) {
+    for (const window of normalize(byKey.get(series.key) ?? [])) {
+      rows += countSlotsOf(series.axis.grid, clip(standing.due, window));
+    }
+  }
+  return { steps, choices, rows };
 }
 
 /** Repair may cost at most this many calls: two, or a tenth of the plan. */
@@ -60,11 +78,14 @@ export function repairAllowance(calls: number): number {
   return calls === 0 ? 0 : Math.max(2, Math.ceil(calls / 10));
 }
 
-function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
+/** What a plan says of one series. */
+export function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
   const { standing, series } = state;
   return {
+    dataset: series.dataset,
     key: series.key,
     entry: series.entry,
+    made: series.source === null,
     requested: state.requested,
     effective: standing.scope,
     dueSlots: standing.slots.due,
@@ -72,6 +93,7 @@ function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
     emptySlots: standing.slots.empty,
     gapSlots: standing.slots.gap,
     gapCount: standing.gaps.length,
+    againSlots: countSlotsOf(series.axis.grid, state.again),
     leftOut: standing.refused.map(({ start, end, reason }) => ({ start, end, reason: reason ?? "refused" })),
     reasons: reasonsOf(state),
     calls,
@@ -103,7 +125,9 @@ export interface RepairRequest {
  * on each side (`widen`), and left alone if that was answered too.
  */
 export function planRepair(
-  states: readonly Pick<SeriesState, "series" | "standing" | "windows">[],
+  states: readonly (Pick<SeriesState, "series" | "standing"> & {
+    readonly windows: (gaps: IntervalSet) => readonly Interval[];
+  })[],
   options: {
     readonly allowance: number;
     readonly wasAnswered: (series: Series, window: Interval) => boolean;

@@ -3,6 +3,7 @@ import type { DatasetName } from "../dataset/dataset.ts";
 import type { SeriesKey } from "../dataset/series.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
+import type { Choice } from "./access-paths.ts";
 
 export type RunMode = "incremental" | "backfill";
 export type RunKind = "repair" | "temporal" | "dataset" | "logical" | "forced";
@@ -20,15 +21,27 @@ export interface Request {
   readonly from: Instant | null;
   /** End of the requested span, exclusive; null: business now. */
   readonly to: Instant | null;
+  /** Without a start: where an incremental run goes on, each series its lookback earlier; null: from `since`. */
+  readonly watermark: Instant | null;
   /** Only the first N registry entries, or null. */
   readonly limit: number | null;
   readonly maxConcurrent: number;
+  /** Also plans what the selected datasets are made from, where it is absent or stale. */
+  readonly withInputs: boolean;
+  /**
+   * `gaps`: what is missing. `again`: everything in the range, also what is covered: changed answers land as
+   * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
+   */
+  readonly ask: "gaps" | "again" | "bronze";
 }
 
 /** What a plan says of one series. */
 export interface SeriesPlan {
+  readonly dataset: DatasetName;
   readonly key: SeriesKey;
   readonly entry: string;
+  /** Whether its rows are made from other datasets. */
+  readonly made: boolean;
   /** What was asked for. */
   readonly requested: Interval;
   /** What could be due of it: clipped by lifetime, the source's depth, settled slots; null when nothing is left. */
@@ -38,6 +51,8 @@ export interface SeriesPlan {
   readonly emptySlots: number;
   readonly gapSlots: number;
   readonly gapCount: number;
+  /** Covered slots that are asked again: an incremental run's tail, or everything with `again`. */
+  readonly againSlots: number;
   /** Refused less than a day ago and therefore left out. */
   readonly leftOut: readonly (Interval & { readonly reason: string })[];
   /** Gap slots by cause and place, largest first. */
@@ -45,12 +60,22 @@ export interface SeriesPlan {
   readonly calls: number;
 }
 
+export interface FetchChunk {
+  readonly key: SeriesKey;
+  /** All series that the question answers, where there are several. */
+  readonly keys?: readonly SeriesKey[];
+  readonly start: Instant;
+  readonly end: Instant;
+}
+
 export interface FetchStep {
   readonly kind: "fetch";
   readonly dataset: DatasetName;
   readonly version: number;
   readonly source: string;
-  readonly chunks: readonly { readonly key: SeriesKey; readonly start: Instant; readonly end: Instant }[];
+  /** Whose limits it counts against. */
+  readonly provider: string;
+  readonly chunks: readonly FetchChunk[];
 }
 
 export interface BuildStep {
@@ -59,6 +84,12 @@ export interface BuildStep {
   readonly version: number;
   /** Fetch chunks of earlier runs whose objects were committed and never published: 0 calls. */
   readonly pendingChunks: readonly string[];
+  /** Whether everything is made anew from all stored answers. */
+  readonly rebuild: boolean;
+  /** For made series: at most these stretches; what turns out unchanged upstream is not touched. */
+  readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
+  /** Slots in `windows` at most: gaps to close, and the halo that changed inputs reach. */
+  readonly slots: { readonly fresh: number; readonly halo: number };
 }
 
 export type Step = FetchStep | BuildStep;
@@ -72,12 +103,22 @@ export interface Fingerprint {
 
 export interface Cost {
   readonly calls: number;
-  /** Minutes at the declared limits when every answer is instant. */
+  /** Minutes at the declared limits when every answer is instant; providers work side by side. */
   readonly minutes: number;
   /** Due slots in what is asked: rows at most on the regular session. */
   readonly rows: number;
   /** Compressed bronze plus store, estimated. */
   readonly bytes: number;
+  readonly providers: readonly {
+    readonly provider: string;
+    readonly calls: number;
+    readonly minutes: number;
+    readonly limits: string;
+  }[];
+  /** Where a cheaper way to ask was taken, and what the other would have cost. */
+  readonly choices: readonly Choice[];
+  /** Calls that are not made because rows are made from finer ones. */
+  readonly savedCalls: number;
 }
 
 /** The ordered steps that close gaps, made before anything runs; plain data. */
@@ -104,14 +145,16 @@ export interface Plan {
   readonly hash: string;
 }
 
-/** Calls of all fetch steps. */
-export function plannedCalls(plan: Pick<Plan, "steps">): number {
-  return plan.steps.reduce((sum, step) => sum + (step.kind === "fetch" ? step.chunks.length : 0), 0);
+/** Calls of all fetch steps; reading a file is not a call. */
+export function plannedCalls(plan: Pick<Plan, "cost">): number {
+  return plan.cost.calls;
 }
 
 /** Whether applying the plan would change anything. */
 export function isEmptyPlan(plan: Pick<Plan, "steps">): boolean {
   return plan.steps.every((step) =>
-    step.kind === "fetch" ? step.chunks.length === 0 : step.pendingChunks.length === 0,
+    step.kind === "fetch"
+      ? step.chunks.length === 0
+      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild,
   );
 }

@@ -1,4 +1,4 @@
-import { answeredSet, type Findings } from "../../core/coverage/segment.ts";
+import { answeredSet, type Built, type Findings } from "../../core/coverage/segment.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SuspectRule } from "../../core/dataset/pipeline.ts";
@@ -6,17 +6,18 @@ import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/ser
 import type { Instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
-import type { ChunkRecord, Ledger, ObjectRecord, Owner, RunRecord } from "../ledger-port.ts";
-import type { Clock, RecordShape } from "../ports.ts";
-import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
+import { type ChunkRecord, type Ledger, MANY, type ObjectRecord, type Owner, type RunRecord } from "../ledger-port.ts";
+import type { Clock } from "../ports.ts";
+import type { PublishedSeries, Receipt, SourceShape, Store } from "../store-port.ts";
 
 export interface BuildContext {
   readonly ledger: Ledger;
   readonly store: Store;
   readonly clock: Clock;
   readonly dataset: Dataset;
-  readonly source: { readonly name: string; readonly records: RecordShape };
-  readonly suspects: SuspectRule;
+  /** How bodies are read, by the source that objects name. */
+  readonly sources: ReadonlyMap<string, SourceShape>;
+  readonly suspects: SuspectRule | null;
   /** The series of a key, as the run's plan knew them; null when nobody declares it any more. */
   readonly seriesOf: (key: SeriesKey) => Series | null;
 }
@@ -39,15 +40,14 @@ export async function publishChunks(
   const publication = await ledger.beginPublication(
     run.id,
     run.fence,
-    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: asSeriesKey("*"), window },
-    members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id),
+    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
+    { members: members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id) },
   );
   const receipt = await context.store.publish({
     chunkId: publication.id,
     fence: run.fence,
     dataset,
-    source: context.source.name,
-    shape: context.source.records,
+    sources: context.sources,
     objects,
     series,
     suspects: context.suspects,
@@ -79,8 +79,16 @@ export async function recoverPublications(
   return halfway.length;
 }
 
-async function commitReceipt(context: BuildContext, chunk: ChunkRecord, receipt: Receipt): Promise<void> {
-  const { members } = chunk.progress as unknown as { readonly members: readonly string[] };
+/** The ledger's half: copies the receipt. For a build, what was made is what its announcement said. */
+export async function commitReceipt(
+  context: Pick<BuildContext, "ledger" | "clock">,
+  chunk: ChunkRecord,
+  receipt: Receipt,
+): Promise<void> {
+  const { members, built = {} } = chunk.progress as unknown as {
+    readonly members: readonly string[];
+    readonly built?: Readonly<Record<string, Built>>;
+  };
   await context.ledger.commitPublication(
     {
       chunkId: chunk.id,
@@ -93,6 +101,7 @@ async function commitReceipt(context: BuildContext, chunk: ChunkRecord, receipt:
       findings: new Map(
         Object.entries(receipt.findings).map(([key, found]): [SeriesKey, Findings] => [asSeriesKey(key), found]),
       ),
+      built: new Map(Object.entries(built).map(([key, made]): [SeriesKey, Built] => [asSeriesKey(key), made])),
       members,
       changes: receipt.changes,
     },
@@ -105,13 +114,13 @@ async function publishedSeries(
   run: RunRecord,
   objects: readonly ObjectRecord[],
 ): Promise<readonly PublishedSeries[]> {
-  const keys = [...new Set(objects.map((object) => object.key))];
+  const keys = [...new Set(objects.flatMap((object) => object.keys))];
   const segments = await context.ledger.segments(context.dataset.name, context.dataset.version, keys);
   return keys.map((key) => {
     const series = context.seriesOf(key);
     if (!series)
       throw new Error(`${context.dataset.name}: ${key} is not declared any more, its objects stay in bronze`);
-    const now = objects.filter((object) => object.key === key).map((object): Interval => object.answered);
+    const now = objects.filter((object) => object.keys.includes(key)).map((object): Interval => object.answered);
     const answered = union(answeredSet(segments.get(key) ?? []), normalize(now));
     return { series, answered, due: dueWithin(series, answered, run.businessNow) };
   });

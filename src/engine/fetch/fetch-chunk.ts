@@ -186,7 +186,7 @@ async function commit(
   const { answer, outcome, before, after } = page;
   const sidecar = await context.bronze.put(
     {
-      source: context.source.name,
+      source: context.source.system,
       dataset: chunk.dataset,
       ingestDate: formatUtcDate(answer.receivedAt),
       runId: chunk.runId,
@@ -202,6 +202,8 @@ async function commit(
         dataset: chunk.dataset,
         version: chunk.version,
         key: chunk.key,
+        keys: chunk.keys,
+        source: context.source.name,
         page: before.page,
         target: page.request.target,
         answered: { start: before.from, end: after.from },
@@ -238,7 +240,7 @@ async function failureEnd(
     const halved = await context.budget.throttled(context.credential, waitMs);
     if (halved) {
       context.notice(
-        `${context.source.name} answered 429 under the limit in force: the rate for this credential is halved until the setting changes`,
+        `${context.source.system} answered 429 under the limit in force: the rate for this credential is halved until the setting changes`,
       );
     }
   }

@@ -1,22 +1,28 @@
-import { type Standing, standingOf } from "../../core/coverage/gaps.ts";
-import type { Segments } from "../../core/coverage/segment.ts";
-import type { Dataset } from "../../core/dataset/dataset.ts";
+import { type Making, type Standing, standingOf, type Waiver } from "../../core/coverage/gaps.ts";
+import { type Change, readySet, staleSet } from "../../core/coverage/lineage.ts";
+import { type Segments, setOf } from "../../core/coverage/segment.ts";
+import type { Dataset, DatasetName, TransformInput } from "../../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
-import type { Series, SeriesKey } from "../../core/dataset/series.ts";
+import { cellKey, inputKeyOf, type Series, type SeriesKey } from "../../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../../core/errors.ts";
 import type { Plan, Request } from "../../core/plan/plan.ts";
-import type { Instant } from "../../core/time/instant.ts";
+import { snapIn } from "../../core/time/grid.ts";
+import { type Instant, later, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { EMPTY, normalize } from "../../core/time/interval-set.ts";
-import type { BoundPipeline, Project } from "../project.ts";
+import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/time/interval-set.ts";
+import type { Decision } from "../ledger-port.ts";
+import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
 
 /** One series of a request, with its truth. */
 export interface ScopedSeries {
+  readonly dataset: Dataset;
   readonly series: Series;
   readonly entry: RegistryEntry;
   readonly requested: Interval;
   readonly segments: Segments;
   readonly standing: Standing;
+  /** For series whose rows are made from other datasets. */
+  readonly making: Making | null;
 }
 
 /**
@@ -62,40 +68,58 @@ export async function requestedEntries(
   return request.limit === null ? chosen : chosen.slice(0, request.limit);
 }
 
-/** The series of `entries` that the request keeps after its narrowing flags. @throws RetrofillError KEY_UNKNOWN */
+/** A series with its registry entry. */
+export interface RequestedSeries {
+  readonly dataset: Dataset;
+  readonly series: Series;
+  readonly entry: RegistryEntry;
+}
+
+/**
+ * The series of `entries` that the request keeps after its narrowing flags, those asked from a source before those
+ * made from them. @throws RetrofillError KEY_UNKNOWN
+ */
 export function requestedSeries(
   bound: BoundPipeline,
-  dataset: Dataset,
+  datasets: readonly Dataset[],
   entries: readonly RegistryEntry[],
   request: Pick<Request, "narrow">,
   now: Instant,
-): readonly { readonly series: Series; readonly entry: RegistryEntry }[] {
+): readonly RequestedSeries[] {
   const { part, values, flag } = bound.pipeline.narrowing;
   const wanted = request.narrow[flag] ?? null;
   const unknown = (wanted ?? []).filter((value) => !values.includes(value));
   if (unknown.length > 0) {
     throw new RetrofillError("KEY_UNKNOWN", `--${flag}: ${unknown.join(", ")} is not one of ${values.join(", ")}`);
   }
-  return entries.flatMap((entry) =>
-    bound.pipeline
-      .series(dataset.name, entry, now)
-      .filter((series) => wanted === null || wanted.includes(series.parts[part] ?? ""))
-      .map((series) => ({ series, entry })),
+  return datasets.flatMap((dataset) =>
+    entries.flatMap((entry) =>
+      bound.pipeline
+        .series(dataset.name, entry, now)
+        .filter(({ parts }) => wanted === null || parts[part] === undefined || wanted.includes(parts[part]))
+        .map((series) => ({ dataset, series, entry })),
+    ),
   );
 }
 
 /** What a request asks of one series: its own range, or the series' `since` up to business now. */
-export function requestedSpan(series: Series, request: Pick<Request, "from" | "to">, now: Instant): Interval | null {
-  const start = request.from ?? series.since;
+export function requestedSpan(
+  series: Series,
+  request: Pick<Request, "from" | "to" | "watermark">,
+  now: Instant,
+): Interval | null {
+  const { watermark } = request;
+  const goesOn = watermark === null ? series.since : later(series.since, plus(watermark, -series.lookbackMs));
+  const start = request.from ?? goesOn;
   const end = request.to === null || request.to > now ? now : request.to;
   return start < end ? { start, end } : null;
 }
 
-/** Every series of a request with its truth at `now`. */
+/** Every series of a request with its truth at `now`, inputs before what is made from them. */
 export async function scopeOf(
   project: Project,
   bound: BoundPipeline,
-  dataset: Dataset,
+  datasets: readonly Dataset[],
   request: Request,
   options: {
     readonly now: Instant;
@@ -104,30 +128,182 @@ export async function scopeOf(
   },
 ): Promise<readonly ScopedSeries[]> {
   const entries = await requestedEntries(project, bound, request);
-  const wanted = requestedSeries(bound, dataset, entries, request, options.now);
-  const keys = wanted.map(({ series }): SeriesKey => series.key);
-  const [segments, refusedAt] = await Promise.all([
-    project.ledger.segments(dataset.name, dataset.version, keys),
-    project.ledger.refusedAt(dataset.name, dataset.version),
-  ]);
+  const wanted = requestedSeries(bound, datasets, entries, request, options.now);
+  const truth = await readTruth(project, bound, wanted, options.now);
   const realNow = project.clock.now();
   const leaveOut =
     options.leaveOut === "fresh"
       ? options.leaveOut
-      : new Map(options.leaveOut.series.map((one) => [one.key, normalize(one.leftOut)]));
+      : new Map(options.leaveOut.series.map((one) => [`${one.dataset} ${one.key}`, normalize(one.leftOut)]));
   const scoped: ScopedSeries[] = [];
-  for (const { series, entry } of wanted) {
+  for (const { dataset, series, entry } of wanted) {
     const requested = requestedSpan(series, request, options.now);
     if (requested === null) continue;
-    const own = segments.get(series.key) ?? [];
-    const standing = standingOf(series, own, {
+    const segments = truth.segmentsOf(series);
+    const making = truth.makingOf(series);
+    const standing = standingOf(series, segments, {
       span: requested,
       now: options.now,
       realNow,
-      refusedAt: (segment) => refusedAt.get(segment.chunk ?? "") ?? null,
-      leaveOut: leaveOut === "fresh" ? leaveOut : (leaveOut.get(series.key) ?? EMPTY),
+      refusedAt: (segment) => truth.refusedAt(series, segment.chunk ?? ""),
+      leaveOut: leaveOut === "fresh" ? leaveOut : (leaveOut.get(`${series.dataset} ${series.key}`) ?? EMPTY),
+      waivers: truth.waiversOf(series),
+      making,
     });
-    scoped.push({ series, entry, requested, segments: own, standing });
+    scoped.push({ dataset, series, entry, requested, segments, standing, making });
   }
   return scoped;
+}
+
+/** What the ledger says of the series asked for and of all they are made from. */
+interface Truth {
+  segmentsOf(series: Series): Segments;
+  makingOf(series: Series): Making | null;
+  waiversOf(series: Series): readonly Waiver[];
+  refusedAt(series: Series, chunk: string): Instant | null;
+}
+
+async function readTruth(
+  project: Project,
+  bound: BoundPipeline,
+  wanted: readonly RequestedSeries[],
+  now: Instant,
+): Promise<Truth> {
+  const made = wanted.filter(({ series }) => series.source === null);
+  const names = new Set(wanted.map(({ dataset }) => dataset.name));
+  const withInputs = [...names, ...made.flatMap(({ dataset }) => dataset.transform?.inputs ?? []).map((one) => one.dataset)];
+  const segments = new Map<string, Segments>();
+  const refused = new Map<DatasetName, ReadonlyMap<string, Instant>>();
+  for (const name of new Set(withInputs)) {
+    const { version } = datasetNamed(bound, name);
+    const keys = keysOf(name, wanted, bound);
+    for (const [key, list] of await project.ledger.segments(name, version, keys)) {
+      segments.set(cellKey({ dataset: name, version, key }), list);
+    }
+    if (names.has(name)) refused.set(name, await project.ledger.refusedAt(name, version));
+  }
+  const segmentsOf = (series: Pick<Series, "dataset" | "version" | "key">): Segments =>
+    segments.get(cellKey(series)) ?? [];
+  const making = await readMaking(project, bound, made, segmentsOf);
+  const waivers = await readWaivers(project, now);
+  return {
+    segmentsOf,
+    makingOf: (series) => making.get(cellKey(series)) ?? null,
+    waiversOf: (series) => waivers.get(cellKey(series)) ?? [],
+    refusedAt: (series, chunk) => refused.get(series.dataset)?.get(chunk) ?? null,
+  };
+}
+
+/** The keys of `name` among the series asked for and their inputs; undefined where that would be a long list. */
+function keysOf(
+  name: DatasetName,
+  wanted: readonly RequestedSeries[],
+  bound: BoundPipeline,
+): readonly SeriesKey[] {
+  const { key } = datasetNamed(bound, name);
+  const keys = new Set<SeriesKey>();
+  for (const { dataset, series } of wanted) {
+    if (dataset.name === name) keys.add(series.key);
+    if (series.source !== null) continue;
+    for (const input of dataset.transform?.inputs ?? []) {
+      if (input.dataset === name) keys.add(inputKeyOf(series, input, key));
+    }
+  }
+  return [...keys];
+}
+
+/** What can be made of each made series and what of it is stale, inputs before what is made from them. */
+async function readMaking(
+  project: Project,
+  bound: BoundPipeline,
+  made: readonly RequestedSeries[],
+  segmentsOf: (series: Pick<Series, "dataset" | "version" | "key">) => Segments,
+): Promise<ReadonlyMap<string, Making>> {
+  const making = new Map<string, Making>();
+  const changes = await readChanges(project, bound, made, segmentsOf);
+  for (const { dataset, series } of made) {
+    const inputs = dataset.transform?.inputs ?? [];
+    const own = segmentsOf(series);
+    const answered: IntervalSet[] = [];
+    let stale: IntervalSet = EMPTY;
+    for (const input of inputs) {
+      const place = placeOf(bound, series, input);
+      if (input.required) {
+        const there = subtract(setOf(segmentsOf(place), "covered", "empty"), making.get(cellKey(place))?.stale ?? EMPTY);
+        answered.push(wholeSlots(series, there));
+      }
+      stale = union(stale, staleSet(series.axis, input.reach, own, changes.get(cellKey(place)) ?? []));
+    }
+    const ready = readySet([series.axis.lifetime], answered);
+    making.set(cellKey(series), { ready, stale });
+  }
+  return making;
+}
+
+/** The changes of every input that some made series has not seen. */
+async function readChanges(
+  project: Project,
+  bound: BoundPipeline,
+  made: readonly RequestedSeries[],
+  segmentsOf: (series: Pick<Series, "dataset" | "version" | "key">) => Segments,
+): Promise<ReadonlyMap<string, readonly Change[]>> {
+  const after = new Map<DatasetName, Map<SeriesKey, number>>();
+  for (const { dataset, series } of made) {
+    const seen = oldestSeen(segmentsOf(series));
+    if (seen === null) continue;
+    for (const input of dataset.transform?.inputs ?? []) {
+      const place = placeOf(bound, series, input);
+      const ofInput = after.get(input.dataset) ?? new Map<SeriesKey, number>();
+      after.set(input.dataset, ofInput);
+      ofInput.set(place.key, Math.min(ofInput.get(place.key) ?? seen, seen));
+    }
+  }
+  const changes = new Map<string, readonly Change[]>();
+  for (const [name, keys] of after) {
+    const { version } = datasetNamed(bound, name);
+    for (const [key, list] of await project.ledger.changesAfter(name, version, keys)) {
+      changes.set(cellKey({ dataset: name, version, key }), list);
+    }
+  }
+  return changes;
+}
+
+/** The series that an input of a made series is. */
+export function placeOf(
+  bound: BoundPipeline,
+  series: Series,
+  input: TransformInput,
+): Pick<Series, "dataset" | "version" | "key"> {
+  const { name, version, key } = datasetNamed(bound, input.dataset);
+  return { dataset: name, version, key: inputKeyOf(series, input, key) };
+}
+
+function oldestSeen(segments: Segments): number | null {
+  let oldest: number | null = null;
+  for (const { state, seq } of segments) {
+    if (state === "covered" && (oldest === null || (seq ?? 0) < oldest)) oldest = seq ?? 0;
+  }
+  return oldest;
+}
+
+/** The whole slots inside each member of `set`. */
+function wholeSlots(series: Series, set: IntervalSet): IntervalSet {
+  return set.map((span) => snapIn(series.axis.grid, span)).filter((span) => span !== null);
+}
+
+async function readWaivers(project: Project, now: Instant): Promise<ReadonlyMap<string, readonly Waiver[]>> {
+  const waivers = new Map<string, Waiver[]>();
+  for (const decision of await project.ledger.decisions({ kinds: ["waive", "unwaive"] })) {
+    const { dataset, version, key, span, reason, actor } = decision;
+    if (dataset === null || version === null || key === null || span === null || isOver(decision, now)) continue;
+    const id = cellKey({ dataset, version, key });
+    const before = waivers.get(id) ?? [];
+    const kept = before.flatMap((one) => subtract([one], [span]).map((rest) => ({ ...one, ...rest })));
+    waivers.set(id, decision.kind === "waive" ? [...kept, { ...span, reason, actor }] : kept);
+  }
+  return waivers;
+}
+
+function isOver({ until }: Decision, now: Instant): boolean {
+  return until !== null && until <= now;
 }

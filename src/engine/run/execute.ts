@@ -1,25 +1,30 @@
 import { standingOf } from "../../core/coverage/gaps.ts";
+import { unmadeSet } from "../../core/coverage/lineage.ts";
 import { daysOf } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
-import type { Series, SeriesKey } from "../../core/dataset/series.ts";
+import { cellKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
 import { planRepair, type RepairRequest } from "../../core/plan/build-plan.ts";
-import type { Plan } from "../../core/plan/plan.ts";
+import type { BuildStep, Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, type IntervalSet, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
+import { buildWindows, groupsOf as buildGroups, type MakeContext, type Unmade } from "../build/build-windows.ts";
 import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
-import { fetchChunk } from "../fetch/fetch-chunk.ts";
-import type { Http } from "../fetch/http.ts";
+import { rebuildDataset } from "../build/rebuild.ts";
+import { type FetchContext, fetchChunk } from "../fetch/fetch-chunk.ts";
 import { permitsOf } from "../fetch/permits.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
-import { restoredBy } from "../plan/make-plan.ts";
+import { restoredBy, selection } from "../plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
-import { type BoundPipeline, type Project, select } from "../project.ts";
+import { type BoundPipeline, datasetNamed, ownSourceOf, type Project, type Provider, sourceNamed } from "../project.ts";
+import type { Receipt } from "../store-port.ts";
+import type { Connections } from "./connections.ts";
 import { fetchStage, owes, type StageEnd } from "./fetch-stage.ts";
 import type { RunObserver } from "./observer.ts";
 import { adoptOrphans } from "./recover.ts";
+import { moveWatermarks } from "./state.ts";
 import { type RunSummary, summarize } from "./summary.ts";
 
 export interface Execution {
@@ -30,7 +35,7 @@ export interface Execution {
 }
 
 interface ExecuteOptions {
-  readonly http: Http;
+  readonly connections: Connections;
   readonly observe: RunObserver;
   readonly signal: AbortSignal;
   /** When this process began with the run; its duration counts from here. */
@@ -39,7 +44,8 @@ interface ExecuteOptions {
 
 /**
  * Performs an open run: finishes what a dead process left, fetches, publishes, looks for holes, asks again for them
- * within the plan's allowance, and closes the run with a status that agrees with the data.
+ * within the plan's allowance, makes what depends on what changed, and closes the run with a status that agrees with
+ * the data.
  */
 export async function executeRun(
   project: Project,
@@ -54,14 +60,16 @@ class RunWorker {
   readonly #project: Project;
   readonly #run: RunRecord;
   readonly #plan: Plan;
-  readonly #http: Http;
+  readonly #connections: Connections;
   readonly #observe: RunObserver;
   readonly #signal: AbortSignal;
   readonly #lane: Lane;
   readonly #startedAt: number;
   readonly #bound: BoundPipeline;
-  readonly #dataset: Dataset;
-  readonly #series = new Map<SeriesKey, Series>();
+  /** Inputs before what is made from them. */
+  readonly #datasets: readonly Dataset[];
+  /** By dataset and key. */
+  readonly #series = new Map<string, Series>();
   #fetched: ChunkRecord[] = [];
   #fetchedRows = 0;
   #building: Promise<void> | null = null;
@@ -73,116 +81,141 @@ class RunWorker {
     this.#project = project;
     this.#run = run;
     this.#plan = plan;
-    this.#http = options.http;
+    this.#connections = options.connections;
     this.#observe = options.observe;
     this.#signal = options.signal;
     this.#lane = plan.mode === "incremental" ? "live" : "backfill";
     this.#startedAt = options.startedAt;
-    const { bound, dataset } = select(project, plan.request.selector);
+    const { bound, datasets } = selection(project, plan.request);
     this.#bound = bound;
-    this.#dataset = dataset;
+    this.#datasets = datasets;
   }
 
   async perform(): Promise<Execution> {
     await this.#learnSeries();
-    await recoverPublications(this.#build(), this.#run, this.#project.isAlive);
+    for (const dataset of this.#datasets) {
+      await recoverPublications(this.#build(dataset), this.#run, this.#project.isAlive);
+    }
     const adopted = await adoptOrphans(this.#project, this.#run);
     if (adopted > 0) this.#observe({ type: "notice", text: `${adopted} answers found in bronze were adopted` });
-    await this.#publishLeftovers();
+    for (const dataset of this.#datasets) await this.#publishLeftovers(dataset);
 
-    const open = await this.#project.ledger.tally(this.#run.id);
-    const chunks = open.filter((one) => one.kind === "fetch").reduce((sum, one) => sum + one.chunks, 0);
-    this.#observe({ type: "stage", stage: "fetch", round: 0, chunks });
-    let end = await this.#fetch();
+    let end = await this.#fill();
     if (end.kind === "done" || end.kind === "provider") {
-      const scoped = await this.#scope();
-      this.#observe({
-        type: "gaps",
-        series: scoped.map(({ series, standing }) => ({ key: series.key, gaps: standing.gaps })),
-      });
-      this.#repairs.detected = scoped.reduce((sum, { standing }) => sum + standing.gaps.length, 0);
-      if (end.kind === "done") end = await this.#repair(scoped);
+      const made = await this.#makeAll();
+      if (made.kind !== "done") end = made;
     }
     return this.#close(end);
   }
 
+  /** Everything that asks: the plan's questions, then repairs of what they left open. */
+  async #fill(): Promise<StageEnd> {
+    const open = await this.#project.ledger.tally(this.#run.id);
+    const chunks = open.filter((one) => one.kind === "fetch").reduce((sum, one) => sum + one.chunks, 0);
+    if (chunks === 0) return { kind: "done" };
+    this.#observe({ type: "stage", stage: "fetch", round: 0, chunks });
+    const end = await this.#fetch();
+    if (end.kind !== "done" && end.kind !== "provider") return end;
+    const scoped = await this.#asked();
+    this.#observe({
+      type: "gaps",
+      series: scoped.map(({ series, standing }) => ({ key: series.key, gaps: standing.gaps })),
+    });
+    this.#repairs.detected = scoped.reduce((sum, { standing }) => sum + standing.gaps.length, 0);
+    return end.kind === "done" ? this.#repair(scoped) : end;
+  }
+
   /** Publishes what earlier runs paid for, and what is disputed, before anything is asked. */
-  async #publishLeftovers(): Promise<void> {
+  async #publishLeftovers(dataset: Dataset): Promise<void> {
     const { ledger } = this.#project;
-    const pendingIds = this.#plan.steps.flatMap((step) => (step.kind === "build" ? step.pendingChunks : []));
-    const pending = await ledger.chunksById(pendingIds);
-    const own = await ledger.chunks(this.#run.id, { kind: "fetch", status: ["fetched"] });
+    const step = this.#buildStep(dataset);
+    const pending = await ledger.chunksById(step?.pendingChunks ?? []);
+    const all = await ledger.chunks(this.#run.id, { kind: "fetch", status: ["fetched"] });
+    const own = all.filter((chunk) => chunk.dataset === dataset.name);
     const fetched = [...pending.filter((chunk) => chunk.status === "fetched"), ...own];
     await this.#publish(fetched);
     const published = pending.filter((chunk) => chunk.status === "published");
     if (published.length === 0) return;
     const answered = new Map<SeriesKey, IntervalSet>();
-    for (const chunk of published) {
-      answered.set(chunk.key, normalize([...(answered.get(chunk.key) ?? []), chunk.window]));
+    for (const { keys, window } of published) {
+      for (const key of keys) answered.set(key, normalize([...(answered.get(key) ?? []), window]));
     }
-    const restored = restoredBy(await this.#scope(), answered);
+    const restored = restoredBy(await this.#scope([dataset]), answered);
     // What a dead process had published and a recovery has completed is not disputed: it is done.
-    const lost = published.filter((chunk) => restored.has(chunk.key));
+    const lost = published.filter((chunk) => chunk.keys.some((key) => restored.has(key)));
     if (lost.length === 0) return;
-    const receipt = await publishChunks(this.#build(), this.#run, lost, restored);
-    if (receipt) this.#observe({ type: "published", receipt });
+    const receipt = await publishChunks(this.#build(dataset), this.#run, lost, restored);
+    if (receipt) this.#published(dataset, receipt);
   }
 
+  /** One stage a provider, side by side: who is slow holds up nobody else. */
   async #fetch(): Promise<StageEnd> {
-    const { ledger, budget, bronze, clock, random } = this.#project;
-    const { source, credential, limits, backoff } = this.#bound;
-    const permits = permitsOf({
-      budget,
-      credential,
-      limits,
-      lane: this.#lane,
-      holdMs: this.#bound.answerMs,
-      clock,
-      onWait: (waitMs, why) => this.#observe({ type: "waiting", waitMs, why }),
-    });
-    const end = await fetchStage({
-      ledger,
-      clock,
-      run: this.#run,
-      concurrency: this.#plan.request.maxConcurrent,
-      isAlive: this.#project.isAlive,
-      seriesOf: (key) => this.#series.get(key) ?? null,
-      isOwed: (chunk) => this.#isOwed(chunk),
-      fetch: (chunk, series, signal) =>
-        fetchChunk(
-          {
-            ledger,
-            budget,
-            bronze,
-            clock,
-            http: this.#http,
-            permits,
-            source,
-            credential,
-            limits,
-            backoff,
-            businessNow: this.#run.businessNow,
-            random,
-            notice: (text) => this.#observe({ type: "notice", text }),
-            onCall: (call) => this.#observe({ type: "call", key: chunk.key, ...call }),
-          },
-          chunk,
-          series,
-          signal,
-        ),
-      onFetched: (chunk) => this.#collect(chunk),
-      observe: this.#observe,
-      signal: this.#signal,
-    });
+    const providers = new Map<string, { readonly provider: Provider; readonly sources: Set<string> }>();
+    for (const { source, provider } of this.#bound.sources) {
+      const known = providers.get(provider.name) ?? { provider, sources: new Set<string>() };
+      providers.set(provider.name, known);
+      known.sources.add(source.name);
+    }
+    const stages = [...providers.values()]
+      .filter(({ provider }) => this.#connections.has(provider.name))
+      .map(({ provider, sources }) => this.#fetchFrom(provider, [...sources]));
+    const ends = await Promise.all(stages);
     await this.#building;
+    const end = worstOf(ends);
     // An interrupted run leaves its answers in bronze: the resume publishes them.
     if (end.kind !== "interrupted") await this.#publishFetched();
     return end;
   }
 
+  #fetchFrom(provider: Provider, sources: readonly string[]): Promise<StageEnd> {
+    const { ledger, budget, bronze, clock, random } = this.#project;
+    const http = this.#connections.get(provider.name);
+    if (!http) throw new Error(`unreachable: ${provider.name} is not connected`);
+    const { credential, limits, backoff, answerMs } = provider;
+    const permits = permitsOf({
+      budget,
+      credential,
+      limits,
+      lane: this.#lane,
+      holdMs: answerMs,
+      clock,
+      onWait: (waitMs, why) => this.#observe({ type: "waiting", waitMs, why }),
+    });
+    const context = (chunk: ChunkRecord): FetchContext => ({
+      ledger,
+      budget,
+      bronze,
+      clock,
+      http,
+      permits,
+      source: sourceNamed(this.#bound, chunk.dataset, chunk.source ?? "").source,
+      credential,
+      limits,
+      backoff,
+      businessNow: this.#run.businessNow,
+      random,
+      notice: (text) => this.#observe({ type: "notice", text }),
+      onCall: (call) => this.#observe({ type: "call", key: chunk.key, ...call }),
+    });
+    return fetchStage({
+      ledger,
+      clock,
+      run: this.#run,
+      sources,
+      concurrency: this.#plan.request.maxConcurrent,
+      isAlive: this.#project.isAlive,
+      seriesOf: (chunk) => this.#seriesOf(chunk),
+      isOwed: (chunk) => this.#isOwed(chunk),
+      fetch: (chunk, series, signal) => fetchChunk(context(chunk), chunk, series, signal),
+      onFetched: (chunk) => this.#collect(chunk),
+      observe: this.#observe,
+      signal: this.#signal,
+    });
+  }
+
   #collect(chunk: ChunkRecord): void {
     this.#fetched.push(chunk);
-    this.#fetchedRows += expectedRows(chunk, this.#series.get(chunk.key));
+    this.#fetchedRows += expectedRows(chunk, this.#seriesOf(chunk));
     if (this.#fetchedRows < this.#bound.publishRows || this.#building !== null) return;
     this.#building = this.#publishFetched().finally(() => {
       this.#building = null;
@@ -201,15 +234,22 @@ class RunWorker {
   }
 
   async #publish(chunks: readonly ChunkRecord[]): Promise<void> {
-    for (const group of groupsOf(chunks, this.#bound.publishRows, (chunk) => this.#series.get(chunk.key))) {
-      const receipt = await publishChunks(this.#build(), this.#run, group);
-      if (!receipt) continue;
-      this.#observe({ type: "published", receipt });
-      for (const { id, key, round } of group) {
-        const rows = receipt.rowsBySeries[key];
-        if (round > 0 && rows) this.#repairedRows.set(id, rows.inserted + rows.updated);
+    for (const dataset of this.#datasets) {
+      const own = chunks.filter((chunk) => chunk.dataset === dataset.name);
+      for (const group of groupsOf(own, this.#bound.publishRows, (chunk) => this.#seriesOf(chunk))) {
+        const receipt = await publishChunks(this.#build(dataset), this.#run, group);
+        if (!receipt) continue;
+        this.#published(dataset, receipt);
+        for (const { id, key, round } of group) {
+          const rows = receipt.rowsBySeries[key];
+          if (round > 0 && rows) this.#repairedRows.set(id, rows.inserted + rows.updated);
+        }
       }
     }
+  }
+
+  #published(dataset: Dataset, receipt: Receipt): void {
+    this.#observe({ type: "published", dataset: dataset.name, receipt });
   }
 
   /** Asks again for holes, suspects and failed stretches, in at most the plan's rounds and calls. */
@@ -222,12 +262,18 @@ class RunWorker {
     while (round < this.#plan.repair.rounds && spent < this.#plan.repair.calls) {
       round++;
       const answered = await ledger.answeredTargets(this.#run.id);
-      const target = (series: Series, window: Interval): string => this.#bound.source.request(series, window).target;
       const { requests } = planRepair(
-        scoped.map((one) => ({ ...one, windows: (gaps) => this.#bound.source.windows(one.series, gaps) })),
+        scoped.flatMap((one) => {
+          const own = ownSourceOf(this.#bound, one.series);
+          if (own === null || !this.#connections.has(own.provider.name)) return [];
+          return [{ ...one, windows: (gaps: IntervalSet) => own.source.windows(one.series, gaps) }];
+        }),
         {
           allowance: this.#plan.repair.calls - spent,
-          wasAnswered: (series, window) => answered.has(target(series, window)),
+          wasAnswered: (series, window) => {
+            const target = ownSourceOf(this.#bound, series)?.source.request(series, window).target;
+            return target !== undefined && answered.has(target);
+          },
           widen: (series, window) => widened(series, window, this.#run.businessNow),
         },
       );
@@ -240,19 +286,23 @@ class RunWorker {
         requests.map(({ series, window }) => ({
           kind: "fetch",
           round,
-          dataset: this.#dataset.name,
-          version: this.#dataset.version,
+          dataset: series.dataset,
+          version: series.version,
           key: series.key,
+          source: ownSourceOf(this.#bound, series)?.source.name ?? null,
           window,
         })),
         this.#run.fence,
       );
       const end = await this.#fetch();
-      scoped = await this.#scope();
-      const places = scoped.map(({ series }) => series.key);
+      scoped = await this.#asked();
+      const places = scoped.map(({ series }) => cellKey(series));
       const outcomes = requests
         .map((request, i) => ({ ...request, chunk: asked[i]?.id ?? "" }))
-        .sort((a, b) => places.indexOf(a.series.key) - places.indexOf(b.series.key) || a.window.start - b.window.start);
+        .sort(
+          (a, b) =>
+            places.indexOf(cellKey(a.series)) - places.indexOf(cellKey(b.series)) || a.window.start - b.window.start,
+        );
       for (const request of outcomes) this.#reportRepair(request, round, scoped);
       if (end.kind !== "done") return end;
     }
@@ -265,7 +315,7 @@ class RunWorker {
     round: number,
     scoped: readonly ScopedSeries[],
   ): void {
-    const standing = scoped.find((one) => one.series.key === series.key)?.standing;
+    const standing = scoped.find((one) => cellKey(one.series) === cellKey(series))?.standing;
     const meets = (gap: Interval) => (other: Interval) => other.start < gap.end && other.end > gap.start;
     const asked = spanOf(clip(normalize(gaps.map(({ start, end }) => ({ start, end }))), window)) ?? window;
     const still = standing?.gaps.find(meets(asked));
@@ -287,6 +337,40 @@ class RunWorker {
     });
   }
 
+  /** Makes anew what the plan rebuilds, and everything that depends on what changed, inputs first. */
+  async #makeAll(): Promise<StageEnd> {
+    for (const dataset of this.#datasets) {
+      if (this.#buildStep(dataset)?.rebuild && dataset.extract !== null) {
+        this.#observe({ type: "notice", text: `${dataset.name}: made anew from bronze, 0 calls` });
+        const receipt = await rebuildDataset(this.#build(dataset), this.#run);
+        if (receipt) this.#published(dataset, receipt);
+      }
+      if (dataset.transform === null) continue;
+      const end = await this.#make(dataset);
+      if (end.kind !== "done") return end;
+    }
+    return { kind: "done" };
+  }
+
+  async #make(dataset: Dataset): Promise<StageEnd> {
+    const scoped = await this.#scope([dataset]);
+    const all = this.#buildStep(dataset)?.rebuild === true;
+    const unmade = scoped.flatMap((one): readonly Unmade[] => {
+      const windows = unmadeOf(one, all);
+      return windows.length === 0 ? [] : [{ series: one.series, windows }];
+    });
+    const groups = buildGroups(unmade, this.#bound.publishRows);
+    if (groups.length > 0) this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
+    for (const group of groups) {
+      const control = await this.#project.ledger.heartbeat(this.#run.id, this.#run.fence, this.#project.clock.now());
+      if (control !== "none") return { kind: "control", control };
+      if (this.#signal.aborted) return { kind: "interrupted" };
+      const receipt = await buildWindows(this.#making(dataset), this.#run, group);
+      if (receipt) this.#published(dataset, receipt);
+    }
+    return { kind: "done" };
+  }
+
   async #close(end: StageEnd): Promise<Execution> {
     const { ledger, bronze, clock } = this.#project;
     if (end.kind === "interrupted" || (end.kind === "control" && end.control === "pause")) {
@@ -296,14 +380,20 @@ class RunWorker {
     }
     const stopped = end.kind === "provider" ? end.reason : "cancelled";
     if (end.kind !== "done") await ledger.cancelOpenChunks(this.#run.id, stopped);
-    const scoped = await this.#scope();
-    const standings = scoped.map((one) => one.standing);
-    const summary = await summarize(ledger, this.#run, this.#plan, standings, {
-      repairs: this.#repairs,
-      durationMs: clock.now() - this.#startedAt,
-    });
+    const scoped = await this.#scope(this.#datasets);
+    const freeSources = new Set(
+      this.#bound.sources.filter(({ provider }) => provider.isFree).map(({ source }) => source.name),
+    );
+    const summary = await summarize(
+      ledger,
+      this.#run,
+      this.#plan,
+      scoped.map((one) => one.standing),
+      { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources },
+    );
     const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
+    await moveWatermarks(this.#project, run, this.#plan, this.#datasets);
     const head = await ledger.chainHead(run.id);
     await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
     this.#observe({ type: "closed", run, summary });
@@ -311,50 +401,108 @@ class RunWorker {
   }
 
   async #isOwed(chunk: ChunkRecord): Promise<boolean> {
-    const series = this.#series.get(chunk.key);
-    if (!series) return false;
-    const segments = await this.#project.ledger.segments(chunk.dataset, chunk.version, [chunk.key]);
-    const standing = standingOf(series, segments.get(chunk.key) ?? [], {
-      span: chunk.window,
-      now: this.#run.businessNow,
-      realNow: this.#project.clock.now(),
-      refusedAt: () => null,
-      leaveOut: [],
+    // What is asked again although it is covered is owed whatever the ledger says.
+    if (this.#plan.request.ask === "again" || this.#plan.mode === "incremental") return true;
+    const segments = await this.#project.ledger.segments(chunk.dataset, chunk.version, chunk.keys);
+    return chunk.keys.some((key) => {
+      const series = this.#series.get(cellKey({ ...chunk, key }));
+      if (!series) return false;
+      const standing = standingOf(series, segments.get(key) ?? [], {
+        span: chunk.window,
+        now: this.#run.businessNow,
+        realNow: this.#project.clock.now(),
+        refusedAt: () => null,
+        leaveOut: [],
+      });
+      return owes(standing, chunk);
     });
-    return owes(standing, chunk);
+  }
+
+  #buildStep(dataset: Dataset): BuildStep | undefined {
+    return this.#plan.steps.find((step): step is BuildStep => step.kind === "build" && step.dataset === dataset.name);
+  }
+
+  #seriesOf(chunk: Pick<ChunkRecord, "dataset" | "version" | "keys">): Series | null {
+    const key = chunk.keys[0];
+    return key === undefined ? null : (this.#series.get(cellKey({ ...chunk, key })) ?? null);
   }
 
   /** The plan's scope as it stands; what the run itself was refused counts as a gap. */
-  #scope(): Promise<readonly ScopedSeries[]> {
-    return scopeOf(this.#project, this.#bound, this.#dataset, this.#plan.request, {
+  #scope(datasets: readonly Dataset[]): Promise<readonly ScopedSeries[]> {
+    return scopeOf(this.#project, this.#bound, datasets, this.#plan.request, {
       now: this.#run.businessNow,
       leaveOut: this.#plan,
     });
   }
 
+  /** The scope's series that are asked from a source. */
+  async #asked(): Promise<readonly ScopedSeries[]> {
+    const scoped = await this.#scope(this.#datasets.filter(({ extract }) => extract !== null));
+    return scoped.filter(({ series }) => series.source !== null);
+  }
+
   async #learnSeries(): Promise<void> {
-    for (const { series } of await this.#scope()) this.#series.set(series.key, series);
+    const { ledger } = this.#project;
+    for (const { series } of await this.#scope(this.#datasets)) this.#series.set(cellKey(series), series);
     const pending = this.#plan.steps.flatMap((step) => (step.kind === "build" ? step.pendingChunks : []));
-    const foreign = (await this.#project.ledger.chunksById(pending)).filter((chunk) => !this.#series.has(chunk.key));
-    if (foreign.length === 0) return;
-    for (const entry of await this.#project.ledger.entries(this.#bound.pipeline.name)) {
-      for (const series of this.#bound.pipeline.series(this.#dataset.name, entry, this.#run.businessNow)) {
-        this.#series.set(series.key, series);
+    const foreign = (await ledger.chunksById(pending)).some((chunk) => this.#seriesOf(chunk) === null);
+    if (!foreign && this.#plan.request.ask !== "bronze") return;
+    for (const entry of await ledger.entries(this.#bound.pipeline.name)) {
+      for (const { name } of this.#datasets) {
+        for (const series of this.#bound.pipeline.series(name, entry, this.#run.businessNow)) {
+          this.#series.set(cellKey(series), series);
+        }
       }
     }
   }
 
-  #build(): BuildContext {
+  #build(dataset: Dataset): BuildContext {
+    const sources = this.#bound.sources.filter((one) => one.dataset === dataset.name);
     return {
       ledger: this.#project.ledger,
       store: this.#project.store,
       clock: this.#project.clock,
-      dataset: this.#dataset,
-      source: this.#bound.source,
-      suspects: this.#bound.pipeline.suspects,
-      seriesOf: (key) => this.#series.get(key) ?? null,
+      dataset,
+      sources: new Map(
+        sources.map(({ source }) => [
+          source.name,
+          { system: source.system, records: source.records, match: source.match?.bind(source) ?? null },
+        ]),
+      ),
+      suspects: this.#bound.pipeline.suspects(dataset.name),
+      seriesOf: (key) => this.#series.get(cellKey({ dataset: dataset.name, version: dataset.version, key })) ?? null,
     };
   }
+
+  #making(dataset: Dataset): MakeContext {
+    return {
+      ledger: this.#project.ledger,
+      store: this.#project.store,
+      clock: this.#project.clock,
+      dataset,
+      datasetNamed: (name) => datasetNamed(this.#bound, name),
+    };
+  }
+}
+
+/** What has to be made of a series: what lacks in the requested range and can be made, what is stale; or all of it. */
+function unmadeOf({ making, standing, segments }: ScopedSeries, all: boolean): IntervalSet {
+  if (making === null) return EMPTY;
+  const { scope } = standing;
+  const ready = scope === null ? EMPTY : intersect(making.ready, [scope]);
+  const unmade = unmadeSet(segments, ready, making.stale);
+  if (!all) return unmade;
+  const covered = segments.filter(({ state }) => state === "covered").map(({ start, end }) => ({ start, end }));
+  return normalize([...unmade, ...covered]);
+}
+
+/** Stages ended side by side: what stops everything counts before what stops one provider. */
+function worstOf(ends: readonly StageEnd[]): StageEnd {
+  for (const kind of ["interrupted", "control", "provider"] as const) {
+    const found = ends.find((end) => end.kind === kind);
+    if (found) return found;
+  }
+  return { kind: "done" };
 }
 
 function outcomeOf(summary: RunSummary, end: StageEnd): "succeeded" | "partial" | "failed" {
@@ -383,7 +531,7 @@ function widened(series: Series, window: Interval, now: Instant): Interval {
 function groupsOf(
   chunks: readonly ChunkRecord[],
   rows: number,
-  seriesOf: (chunk: ChunkRecord) => Series | undefined,
+  seriesOf: (chunk: ChunkRecord) => Series | null,
 ): readonly (readonly ChunkRecord[])[] {
   const groups: { readonly chunks: ChunkRecord[]; size: number }[] = [];
   for (const chunk of chunks) {
@@ -402,9 +550,9 @@ function groupsOf(
 }
 
 /** Rows that a chunk's answer may hold: the slots of its sessions. */
-function expectedRows(chunk: ChunkRecord, series: Series | undefined): number {
+function expectedRows(chunk: ChunkRecord, series: Series | null): number {
   if (!series) return 1;
   const slotMs = instant(addSlots(series.axis.grid, chunk.window.start, 1)) - chunk.window.start;
   const openShare = series.axis.calendar.name === "24x7" ? 1 : 0.45;
-  return Math.ceil(((chunk.window.end - chunk.window.start) / slotMs) * openShare);
+  return Math.ceil(((chunk.window.end - chunk.window.start) / slotMs) * openShare) * chunk.keys.length;
 }

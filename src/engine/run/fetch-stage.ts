@@ -1,5 +1,5 @@
 import { gapSet } from "../../core/coverage/gaps.ts";
-import type { Series, SeriesKey } from "../../core/dataset/series.ts";
+import type { Series } from "../../core/dataset/series.ts";
 import type { Control } from "../../core/run/run-state.ts";
 import { intersects } from "../../core/time/interval-set.ts";
 import type { FetchEnd } from "../fetch/fetch-chunk.ts";
@@ -11,9 +11,12 @@ export interface FetchStageOptions {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly run: RunRecord;
+  /** The sources whose chunks are worked off here: those of one provider. */
+  readonly sources: readonly string[];
   readonly concurrency: number;
   readonly isAlive: (owner: RunRecord["owner"]) => boolean;
-  readonly seriesOf: (key: SeriesKey) => Series | null;
+  /** The series that a chunk asks for, the first of many; null where it is not declared any more. */
+  readonly seriesOf: (chunk: ChunkRecord) => Series | null;
   /** Whether something inside the chunk's window is still owed; asked where another run may have answered it. */
   readonly isOwed: (chunk: ChunkRecord) => Promise<boolean>;
   readonly fetch: (
@@ -44,7 +47,7 @@ const RIVAL_POLL_MS = 200;
  * is read at every claim; deferred chunks are waited for, never spun on.
  */
 export async function fetchStage(options: FetchStageOptions): Promise<StageEnd> {
-  const { ledger, clock, run, concurrency, observe, signal } = options;
+  const { ledger, clock, run, sources, concurrency, isAlive, observe, signal } = options;
   const active = new Set<Promise<void>>();
   const refusedKinds = new Map<string, string>();
   // Ends the asking, also of chunks that have pages left; answers under way may still arrive.
@@ -86,7 +89,8 @@ export async function fetchStage(options: FetchStageOptions): Promise<StageEnd> 
     let waiting = 0;
     let pause = HEARTBEAT_MS;
     if (active.size < concurrency) {
-      const claimed = await ledger.claimFetches(run, concurrency - active.size, clock.now(), options.isAlive);
+      const limit = concurrency - active.size;
+      const claimed = await ledger.claimFetches(run, { limit, sources, now: clock.now(), isAlive });
       for (const chunk of claimed.chunks) {
         const task: Promise<void> = work(chunk).finally(() => active.delete(task));
         // A failure here is a bug or a lost ledger: it surfaces where the stage awaits its tasks.
@@ -117,12 +121,12 @@ async function attempt(
     settled: chunk,
     end: { settlement, stops: "nothing", class: null },
   });
-  const series = options.seriesOf(chunk.key);
+  const series = options.seriesOf(chunk);
   if (!series) return end({ event: "skipped", reason: `${chunk.key} is not declared any more` });
   if (chunk.recheck && !(await options.isOwed(chunk))) {
     return end({ event: "skipped", reason: "covered meanwhile" });
   }
-  const kind = JSON.stringify(series.ask);
+  const kind = JSON.stringify([chunk.dataset, chunk.source, series.ask]);
   const refused = refusedKinds.get(kind);
   if (refused !== undefined) return end({ event: "refused", reason: refused, called: false });
   options.observe({ type: "chunk-started", key: chunk.key, window: chunk.window, round: chunk.round });

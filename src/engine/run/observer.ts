@@ -1,5 +1,6 @@
 import type { Gap } from "../../core/coverage/gaps.ts";
 import type { Days } from "../../core/dataset/axis.ts";
+import type { DatasetName } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import type { Interval } from "../../core/time/interval.ts";
@@ -35,7 +36,14 @@ export type RunProgress =
       readonly reason: string | null;
     }
   | { readonly type: "waiting"; readonly waitMs: number; readonly why: string }
-  | { readonly type: "published"; readonly receipt: Receipt }
+  | { readonly type: "published"; readonly dataset: DatasetName; readonly receipt: Receipt }
+  | {
+      readonly type: "making";
+      readonly dataset: DatasetName;
+      readonly series: number;
+      /** Publications that it takes. */
+      readonly parts: number;
+    }
   | {
       readonly type: "gaps";
       /** Every series of the plan, also those without a gap. */

@@ -1,17 +1,18 @@
 import { RetrofillError } from "../../core/errors.ts";
 import { isEmptyPlan, type Plan, type Request } from "../../core/plan/plan.ts";
 import { formatInstant } from "../../core/time/instant.ts";
-import type { Http } from "../fetch/http.ts";
 import { newId } from "../ids.ts";
 import type { NewChunk, RunRecord } from "../ledger-port.ts";
 import { driftOf, makePlan, type PlanOptions } from "../plan/make-plan.ts";
 import type { Project } from "../project.ts";
+import { type Connect, type Connections, connectAll } from "./connections.ts";
+import { refuseFullDisk } from "./disk.ts";
 import { type Execution, executeRun } from "./execute.ts";
 import type { RunObserver } from "./observer.ts";
 
 export interface PerformOptions {
-  /** Connects to the plan's source; called only when there is something to do. */
-  readonly connect: (plan: Plan) => Promise<Http>;
+  /** Connects to those whom the plan may ask; called only when there is something to do. */
+  readonly connect: Connect;
   readonly observe: RunObserver;
   readonly signal: AbortSignal;
 }
@@ -117,18 +118,19 @@ export async function retryRun(project: Project, runId: string, options: Perform
 
 interface Prepared {
   readonly plan: Plan;
-  readonly http: Http;
+  readonly connections: Connections;
 }
 
 /** Connects before the run is touched: without a key or an address nothing is opened. */
 async function prepare(project: Project, run: RunRecord, options: PerformOptions): Promise<Prepared> {
   const plan = await project.ledger.plan(run.planId);
   if (!plan) throw new Error(`unreachable: run ${run.id} has no plan`);
-  return { plan, http: await options.connect(plan) };
+  return { plan, connections: await connectAll(project, plan, options.connect) };
 }
 
 async function open(project: Project, plan: Plan, options: PerformOptions): Promise<Execution> {
-  const http = await options.connect(plan);
+  await refuseFullDisk(project, plan);
+  const connections = await connectAll(project, plan, options.connect);
   const now = project.clock.now();
   const chunks = plan.steps.flatMap((step) =>
     step.kind === "fetch"
@@ -139,6 +141,8 @@ async function open(project: Project, plan: Plan, options: PerformOptions): Prom
             dataset: step.dataset,
             version: step.version,
             key: chunk.key,
+            ...(chunk.keys === undefined ? {} : { keys: chunk.keys }),
+            source: step.source,
             window: { start: chunk.start, end: chunk.end },
           }),
         )
@@ -146,7 +150,7 @@ async function open(project: Project, plan: Plan, options: PerformOptions): Prom
   );
   const run = await project.ledger.openRun(plan, newId("run", now, project.random), project.self, chunks, now);
   if (!run) throw applied(plan);
-  return perform(project, run, { plan, http }, options, false);
+  return perform(project, run, { plan, connections }, options, false);
 }
 
 async function wasApplied(project: Project, plan: Plan): Promise<boolean> {
@@ -162,13 +166,13 @@ function applied(plan: Plan): RetrofillError {
 async function perform(
   project: Project,
   run: RunRecord,
-  { plan, http }: Prepared,
+  { plan, connections }: Prepared,
   options: PerformOptions,
   resumed: boolean,
 ): Promise<Execution> {
   options.observe({ type: "opened", run, plan, resumed });
   return executeRun(project, run, plan, {
-    http,
+    connections,
     observe: options.observe,
     signal: options.signal,
     startedAt: project.clock.now(),

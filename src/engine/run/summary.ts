@@ -1,6 +1,25 @@
 import type { Standing } from "../../core/coverage/gaps.ts";
+import type { DatasetName } from "../../core/dataset/dataset.ts";
 import { type Plan, plannedCalls } from "../../core/plan/plan.ts";
-import type { Ledger, RowCounts, RunRecord, SeriesRows } from "../ledger-port.ts";
+import type { ChunkRecord, Ledger, RowCounts, RunRecord, SeriesRows } from "../ledger-port.ts";
+
+/** Cells of a run, and how they stand after it. */
+export interface CellCounts {
+  readonly due: number;
+  readonly covered_before: number;
+  readonly covered_after: number;
+  readonly verified_empty: number;
+  readonly failed: number;
+  readonly refused: number;
+}
+
+/** What a run did to one dataset. */
+export interface StageSummary {
+  readonly dataset: DatasetName;
+  readonly cells: CellCounts;
+  readonly rows: RowCounts;
+  readonly gaps: { readonly before: number; readonly after: number };
+}
 
 /** What a run did and left, as `run --json` ends; counts agree with ledger and store. */
 export interface RunSummary {
@@ -12,20 +31,18 @@ export interface RunSummary {
     readonly paged: number;
     readonly deferred: number;
   };
-  readonly cells: {
-    readonly due: number;
-    readonly covered_before: number;
-    readonly covered_after: number;
-    readonly verified_empty: number;
-    readonly failed: number;
-    readonly refused: number;
-  };
+  /** Over all datasets, as rows and gaps are. */
+  readonly cells: CellCounts;
   readonly rows: RowCounts;
+  readonly stages: readonly StageSummary[];
   readonly quarantined_by: Readonly<Record<string, number>>;
-  readonly rows_by_series: Readonly<Record<string, SeriesRows>>;
+  /** By dataset and series. */
+  readonly rows_by_series: Readonly<Record<string, Readonly<Record<string, SeriesRows>>>>;
   readonly gaps: { readonly before: number; readonly after: number };
   /** Stretches that lacked rows after the first fetch, those asked again, and those of them that got rows. */
   readonly repairs: { readonly detected: number; readonly retried: number; readonly filled: number };
+  /** Covered rows that changed or went: late corrections, restatements, vanished bars. */
+  readonly restated: number;
   readonly errors: readonly {
     readonly key: string;
     readonly start: number;
@@ -46,80 +63,131 @@ const NO_ROWS: RowCounts = {
   retracted: 0,
 };
 
+const COUNTS = Object.keys(NO_ROWS) as (keyof RowCounts)[];
+
 /** Sums up a run from what the ledger holds, so that a resumed run counts what it did before it was killed. */
 export async function summarize(
   ledger: Ledger,
   run: RunRecord,
   plan: Plan,
   standings: readonly Standing[],
-  details: { readonly repairs: RunSummary["repairs"]; readonly durationMs: number },
+  details: {
+    readonly repairs: RunSummary["repairs"];
+    readonly durationMs: number;
+    /** Sources that are files: reading one is no call. */
+    readonly freeSources: ReadonlySet<string>;
+  },
 ): Promise<RunSummary> {
   const chunks = await ledger.chunks(run.id);
   const fetches = chunks.filter((chunk) => chunk.kind === "fetch");
+  const called = fetches.filter(({ source }) => source === null || !details.freeSources.has(source));
   const objects = await ledger.objectsOf(fetches.map((chunk) => chunk.id));
-  const rows = { ...NO_ROWS };
-  const quarantinedBy: Record<string, number> = {};
-  const bySeries: Record<string, SeriesRows> = {};
-  for (const chunk of chunks) {
-    if (chunk.kind !== "build" || chunk.status !== "published" || chunk.result === null) continue;
-    const result = chunk.result as unknown as RowCounts & {
-      readonly quarantinedBy: Record<string, number>;
-      readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
-    };
-    for (const name of Object.keys(rows) as (keyof RowCounts)[]) rows[name] += result[name];
-    for (const [reason, n] of Object.entries(result.quarantinedBy))
-      quarantinedBy[reason] = (quarantinedBy[reason] ?? 0) + n;
-    for (const [key, n] of Object.entries(result.rowsBySeries)) {
-      const sum = bySeries[key] ?? { inserted: 0, updated: 0, retracted: 0 };
-      bySeries[key] = {
-        inserted: sum.inserted + n.inserted,
-        updated: sum.updated + n.updated,
-        retracted: sum.retracted + n.retracted,
-      };
-    }
-  }
+  const answers = objects.filter(({ source }) => !details.freeSources.has(source));
   const { unanswered, deferred } = await ledger.unansweredCalls(run.id);
-  const firstPages = objects.filter((object) => object.page === 0);
-  const asked = fetches.filter((chunk) => (chunk.attempt > 0 || chunk.progress !== null) && !isRest(chunk));
+  const firstPages = answers.filter((object) => object.page === 0);
+  const asked = called.filter((chunk) => (chunk.attempt > 0 || chunk.progress !== null) && !isRest(chunk));
   const repaired = asked.filter((chunk) => chunk.round > 0).length;
   const firstAsks = asked.length - repaired;
-  const made = objects.length + unanswered;
-  const sum = (of: (standing: Standing) => number): number => standings.reduce((total, one) => total + of(one), 0);
+  const made = answers.length + unanswered;
   const failed = fetches.filter(({ status }) => status === "failed" || status === "refused" || status === "cancelled");
+  const written = rowsOf(chunks);
+  const names = [...new Set(plan.steps.map((step) => step.dataset))];
+  const stages = names.map((dataset) => stageOf(dataset, plan, standings, written.rows.get(dataset) ?? NO_ROWS));
+  const rows = total(
+    stages.map((stage) => stage.rows),
+    COUNTS,
+  );
   return {
     calls: {
       planned: plannedCalls(plan),
       made,
-      retried: Math.max(0, made - (objects.length - firstPages.length) - firstAsks - repaired),
+      retried: Math.max(0, made - (answers.length - firstPages.length) - firstAsks - repaired),
       repaired,
-      paged: objects.length - firstPages.length,
+      paged: answers.length - firstPages.length,
       deferred,
     },
-    cells: {
-      due: sum((one) => one.slots.due),
-      covered_before: plan.series.reduce((total, one) => total + one.coveredSlots, 0),
-      covered_after: sum((one) => one.slots.covered),
-      verified_empty: sum((one) => one.slots.empty),
-      failed: sum((one) => one.slots.failed),
-      refused: sum((one) => one.slots.refused),
-    },
+    cells: total(
+      stages.map((stage) => stage.cells),
+      ["due", "covered_before", "covered_after", "verified_empty", "failed", "refused"],
+    ),
     rows,
-    quarantined_by: quarantinedBy,
-    rows_by_series: bySeries,
-    gaps: {
-      before: plan.series.reduce((total, one) => total + one.gapSlots, 0),
-      after: sum((one) => one.slots.gap),
-    },
+    stages,
+    quarantined_by: written.quarantinedBy,
+    rows_by_series: written.bySeries,
+    gaps: total(
+      stages.map((stage) => stage.gaps),
+      ["before", "after"],
+    ),
     repairs: details.repairs,
+    restated: rows.updated + rows.retracted,
     errors: failed.map((chunk) => ({
       key: chunk.key,
       start: chunk.window.start,
       end: chunk.window.end,
       reason: chunk.error ?? chunk.status,
     })),
-    bytes: objects.reduce((total, object) => total + object.bytes, 0),
+    bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
     duration_ms: details.durationMs,
   };
+}
+
+function stageOf(dataset: DatasetName, plan: Plan, standings: readonly Standing[], rows: RowCounts): StageSummary {
+  const own = standings.filter(({ series }) => series.dataset === dataset);
+  const planned = plan.series.filter((one) => one.dataset === dataset);
+  const sum = (of: (standing: Standing) => number): number => own.reduce((n, one) => n + of(one), 0);
+  return {
+    dataset,
+    cells: {
+      due: sum((one) => one.slots.due),
+      covered_before: planned.reduce((n, one) => n + one.coveredSlots, 0),
+      covered_after: sum((one) => one.slots.covered),
+      verified_empty: sum((one) => one.slots.empty),
+      failed: sum((one) => one.slots.failed),
+      refused: sum((one) => one.slots.refused),
+    },
+    rows,
+    gaps: {
+      before: planned.reduce((n, one) => n + one.gapSlots, 0),
+      after: sum((one) => one.slots.gap),
+    },
+  };
+}
+
+interface WrittenRows {
+  readonly rows: ReadonlyMap<DatasetName, RowCounts>;
+  readonly bySeries: Readonly<Record<string, Readonly<Record<string, SeriesRows>>>>;
+  readonly quarantinedBy: Readonly<Record<string, number>>;
+}
+
+/** What the run's publications recorded. */
+function rowsOf(chunks: readonly ChunkRecord[]): WrittenRows {
+  const rows = new Map<DatasetName, RowCounts>();
+  const quarantinedBy: Record<string, number> = {};
+  const bySeries: Record<string, Record<string, SeriesRows>> = {};
+  for (const { kind, status, result: stored, dataset } of chunks) {
+    if (kind !== "build" || status !== "published" || stored === null) continue;
+    const result = stored as unknown as RowCounts & {
+      readonly quarantinedBy: Record<string, number>;
+      readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
+    };
+    rows.set(dataset, total([rows.get(dataset) ?? NO_ROWS, result], COUNTS));
+    for (const [reason, n] of Object.entries(result.quarantinedBy))
+      quarantinedBy[reason] = (quarantinedBy[reason] ?? 0) + n;
+    const ofDataset = bySeries[dataset] ?? {};
+    bySeries[dataset] = ofDataset;
+    for (const [key, n] of Object.entries(result.rowsBySeries)) {
+      const before = ofDataset[key] ?? { inserted: 0, updated: 0, retracted: 0 };
+      ofDataset[key] = total([before, n], ["inserted", "updated", "retracted"]);
+    }
+  }
+  return { rows, bySeries, quarantinedBy };
+}
+
+/** Each of `names` added up. */
+function total<K extends string>(list: readonly Readonly<Record<K, number>>[], names: readonly K[]): Record<K, number> {
+  const sums = Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
+  for (const one of list) for (const name of names) sums[name] += one[name];
+  return sums;
 }
 
 /** The given-up rest of a chunk whose first pages were answered: not a request of its own. */

@@ -1,4 +1,19 @@
 import type { Dataset } from "../../core/dataset/dataset.ts";
+import { sql } from "../../core/dataset/sql.ts";
+
+/**
+ * A candle from the minutes inside its slot: first open, last close, extremes, sums; the mean price weighted by volume
+ * over the minutes that tell both. Sums of exact decimals, so that they do not depend on an order.
+ */
+const rollUp = sql`
+  select series_no, slot_ms,
+    arg_min(open, ts) as open, max(high) as high, min(low) as low, arg_max(close, ts) as close,
+    sum(volume::decimal(38, 18))::double as volume,
+    sum(try_cast(vwap * volume as decimal(38, 12))) filter (where vwap is not null)::double
+      / nullif(sum(volume::decimal(38, 18)) filter (where vwap is not null)::double, 0) as vwap,
+    sum(trades)::bigint as trades, 'derived' as source, min(source_ts) as source_ts, max(object_no) as object_no
+  from ${{ name: "ohlcv.market_data" }}
+  group by series_no, slot_ms`;
 
 /** Candles as the source sent them, one row a symbol, timeframe and slot. */
 export const marketData: Dataset = {
@@ -23,8 +38,7 @@ export const marketData: Dataset = {
   ],
   key: ["symbol", "timeframe"],
   time: "ts",
-  production: {
-    kind: "extract",
+  extract: {
     select: {
       symbol: "series.symbol",
       timeframe: "series.timeframe",
@@ -53,5 +67,10 @@ export const marketData: Dataset = {
       { reason: "trades_not_valid", bad: "raw.n is not null and raw.n < 0" },
     ],
     errorThreshold: 0.5,
+  },
+  transform: {
+    kind: "transform",
+    inputs: [{ dataset: "ohlcv.market_data", with: { timeframe: "1m" }, reach: { kind: "within" }, required: true }],
+    query: rollUp,
   },
 };

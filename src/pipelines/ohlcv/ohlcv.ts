@@ -1,16 +1,21 @@
 import { z } from "zod";
 import { calendarNamed } from "../../core/calendar/calendars.ts";
 import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
+import type { Axis } from "../../core/dataset/axis.ts";
 import { type Series, seriesKey } from "../../core/dataset/series.ts";
+import { slotsOfSession as slotsOfSessionOn } from "../../core/dataset/slot-numbers.ts";
 import { RetrofillError } from "../../core/errors.ts";
-import { type Instant, instant } from "../../core/time/instant.ts";
+import { nominalMs } from "../../core/time/grid.ts";
+import { HOUR, type Instant, instant } from "../../core/time/instant.ts";
 import { startOfLocalDate } from "../../core/time/zone.ts";
 import { ohlcvJobs, retiredJobs } from "./jobs.ts";
 import { marketData } from "./market-data.ts";
+import { marketDataV2 } from "./market-data-v2.ts";
 import {
   ASSET_CLASSES,
   type AssetClass,
   DEFAULT_SINCE,
+  lookbackMs,
   type OhlcvSettings,
   reachBack,
   settleMs,
@@ -32,6 +37,8 @@ const symbolAttributes = z.strictObject({
     .array(z.enum(TIMEFRAMES))
     .nonempty()
     .default([...TIMEFRAMES]),
+  /** Who is asked for it, when it is not the project's own source; `files` asks nobody. */
+  source: z.string().optional(),
   /** First instant that the source serves, by timeframe, when it differs from the project's depth. */
   depth: z.partialRecord(z.enum(TIMEFRAMES), z.string()).optional(),
 });
@@ -43,11 +50,12 @@ const FAR_PAST = instant(Date.UTC(1970, 0, 1));
 const FAR_FUTURE = instant(Date.UTC(2100, 0, 1));
 
 /** Candles by symbol and timeframe from a rate-limited market API. */
-export function ohlcvPipeline(settings: OhlcvSettings): Pipeline {
+export function ohlcvPipeline(settings: OhlcvSettings & { readonly source: string }): Pipeline {
   return {
     name: "ohlcv",
-    description: "candles in eight timeframes, gaps found and repaired, a completeness matrix",
-    datasets: [marketData],
+    description: "candles in eight timeframes, gaps found and repaired, a completeness matrix, features",
+    datasets: [marketData, marketDataV2],
+    main: marketData.name,
     noun: { one: "symbol", many: "symbols" },
     narrowing: { flag: "timeframes", part: "timeframe", values: TIMEFRAMES },
 
@@ -76,7 +84,7 @@ export function ohlcvPipeline(settings: OhlcvSettings): Pipeline {
       return own.timeframes.map((timeframe) => seriesOf(settings, dataset, entry, own, timeframe, now));
     },
 
-    suspects: settings.suspects,
+    suspects: () => settings.suspects,
     jobs: ohlcvJobs,
     retired: retiredJobs,
     verification: [
@@ -93,7 +101,7 @@ export function ohlcvPipeline(settings: OhlcvSettings): Pipeline {
 }
 
 function seriesOf(
-  settings: OhlcvSettings,
+  settings: OhlcvSettings & { readonly source: string },
   dataset: Series["dataset"],
   entry: RegistryEntry,
   own: SymbolAttributes,
@@ -103,25 +111,55 @@ function seriesOf(
   const market = settings.markets[own.assetClass as AssetClass];
   const { zone } = market;
   const depth = own.depth?.[timeframe] ?? settings.depth[timeframe];
+  const isMade = dataset === marketDataV2.name || isDerived(settings, own, timeframe);
+  const axis: Axis = {
+    grid: { grain: timeframe, zone, anchor: settings.fourHourAnchor },
+    calendar: calendarNamed(own.calendar ?? market.calendar),
+    density: settings.dense.includes(timeframe) ? "dense" : "sparse",
+    settleMs: settleMs(settings),
+    stamp: { zone: market.stampZone ?? zone, at: market.stampAt },
+    lifetime: {
+      start: own.listed === undefined ? FAR_PAST : startOfLocalDate(zone, own.listed),
+      end: own.delisted === undefined ? FAR_FUTURE : startOfLocalDate(zone, own.delisted),
+    },
+    earliest: depth === undefined ? null : reachBack(depth, now),
+  };
   return {
     dataset,
-    version: marketData.version,
+    version: dataset === marketDataV2.name ? marketDataV2.version : marketData.version,
     key: seriesKey([entry.key, timeframe]),
     parts: { symbol: entry.key, timeframe },
     entry: entry.key,
-    axis: {
-      grid: { grain: timeframe, zone, anchor: settings.fourHourAnchor },
-      calendar: calendarNamed(own.calendar ?? market.calendar),
-      density: settings.dense.includes(timeframe) ? "dense" : "sparse",
-      settleMs: settleMs(settings),
-      stamp: { zone: market.stampZone ?? zone, at: market.stampAt },
-      lifetime: {
-        start: own.listed === undefined ? FAR_PAST : startOfLocalDate(zone, own.listed),
-        end: own.delisted === undefined ? FAR_FUTURE : startOfLocalDate(zone, own.delisted),
-      },
-      earliest: depth === undefined ? null : reachBack(depth, now),
-    },
+    axis,
     since: reachBack(settings.since[timeframe] ?? DEFAULT_SINCE[timeframe], now),
+    source: isMade ? null : (own.source ?? settings.source),
+    lookbackMs: lookbackMs(settings, timeframe),
+    params: isMade ? featureParams(axis, own.assetClass) : {},
     ask: { assetClass: own.assetClass },
+  };
+}
+
+/** Whether a symbol's candles of a timeframe are made from its minutes. */
+function isDerived({ derive }: OhlcvSettings, { timeframes }: SymbolAttributes, timeframe: Timeframe): boolean {
+  return (derive as readonly string[]).includes(timeframe) && timeframes.includes("1m");
+}
+
+/** Sessions a year, for annual figures: the usual count of each calendar. */
+const SESSIONS_A_YEAR: Readonly<Record<string, number>> = { XNYS: 252, "24x7": 365, FX: 260 };
+const WEEKS_A_YEAR = 52;
+
+/** What the features' formulas take from the axis: they count its slots. */
+function featureParams(axis: Axis, assetClass: string): Series["params"] {
+  const { grid, calendar, density } = axis;
+  const slotsOfSession = slotsOfSessionOn(axis);
+  const hours = nominalMs(grid.grain) / HOUR;
+  return {
+    asset: assetClass,
+    zone_name: grid.zone,
+    dense: density === "dense" ? 1 : 0,
+    bars_per_year:
+      grid.grain === "1w" ? WEEKS_A_YEAR : (SESSIONS_A_YEAR[calendar.name] ?? 252) * slotsOfSession,
+    slots_of_hour: hours <= 1 ? Math.round(1 / hours) : 0,
+    slots_of_day: grid.grain === "1w" ? 0 : slotsOfSession,
   };
 }

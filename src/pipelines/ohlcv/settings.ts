@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Grain } from "../../core/time/grid.ts";
-import { DAY, type Instant, instant, MINUTE } from "../../core/time/instant.ts";
+import { DAY, HOUR, type Instant, instant, MINUTE } from "../../core/time/instant.ts";
 import { parseDate } from "../../core/time/zone.ts";
 
 export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] as const satisfies readonly Grain[];
@@ -8,6 +8,9 @@ export type Timeframe = (typeof TIMEFRAMES)[number];
 
 export const ASSET_CLASSES = ["stock", "etf", "index", "crypto", "fx"] as const;
 export type AssetClass = (typeof ASSET_CLASSES)[number];
+
+/** Timeframes that minutes make: whole minutes inside one session day. */
+export const DERIVABLE = ["5m", "15m", "30m", "1h", "4h"] as const satisfies readonly Timeframe[];
 
 const daysOrDate = z
   .string()
@@ -33,6 +36,12 @@ export const ohlcvSettings = z.strictObject({
   settleMinutes: z.number().int().min(0).default(15),
   fourHourAnchor: z.enum(["local-midnight", "utc"]).default("local-midnight"),
   /** Timeframes on which every due slot owes a bar; on the others quiet slots are ordinary. */
+  /** Timeframes whose candles are made from 1m candles instead of asked for; 1m itself is asked. */
+  derive: z.array(z.enum(DERIVABLE)).default([]),
+  /** How far before its watermark an incremental run asks again: late and corrected bars. */
+  lookback: z
+    .partialRecord(z.enum(TIMEFRAMES), z.string().regex(/^\d+[hd]$/, "expected 6h or 3d"))
+    .default({}),
   dense: z.array(z.enum(TIMEFRAMES)).default(["1d", "1w"]),
   markets: z.record(z.enum(ASSET_CLASSES), market).default({
     stock: { calendar: "XNYS", zone: "America/New_York", stampAt: "start" },
@@ -63,6 +72,24 @@ export const DEFAULT_SINCE: Readonly<Record<Timeframe, string>> = {
   "1d": "5y",
   "1w": "5y",
 };
+
+/** Asked again by incremental runs by default: a day of intraday bars, a week of days, four weeks of weeks. */
+const DEFAULT_LOOKBACK: Readonly<Record<Timeframe, string>> = {
+  "1m": "1d",
+  "5m": "1d",
+  "15m": "1d",
+  "30m": "1d",
+  "1h": "1d",
+  "4h": "1d",
+  "1d": "7d",
+  "1w": "28d",
+};
+
+/** The lookback of a timeframe in milliseconds. */
+export function lookbackMs({ lookback }: OhlcvSettings, timeframe: Timeframe): number {
+  const text = lookback[timeframe] ?? DEFAULT_LOOKBACK[timeframe];
+  return Number.parseInt(text, 10) * (text.endsWith("h") ? HOUR : DAY);
+}
 
 /** The instant that `365d`, `5y` or a date names: from 00:00 UTC that many days before `now`. */
 export function reachBack(text: string, now: Instant): Instant {

@@ -80,6 +80,8 @@ export function polygonSource(settings: PolygonSettings = {}): Source {
 
   return {
     name: "polygon",
+    system: "polygon",
+    serves: () => true,
     records: RECORDS,
     silentCaps: [1_000, 5_000, 50_000],
     windows(series, gaps) {

@@ -263,5 +263,7 @@ function withPlan(command: Command): Command {
     .option("--mode <mode>", "incremental or backfill")
     .option("--override-state [bool]", "let a backfill move the watermark")
     .option("--reason <text>", "kept with the run")
+    .option("--with-inputs", "also fill what the selected datasets are made from")
+    .option("--again", "ask again for what is covered: changed answers land as restatements")
     .option("--max-concurrent <n>", "chunks fetched at once");
 }

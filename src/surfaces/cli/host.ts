@@ -1,6 +1,5 @@
-import type { Plan } from "../../core/plan/plan.ts";
 import type { Http } from "../../engine/fetch/http.ts";
-import type { Project } from "../../engine/project.ts";
+import type { Project, Provider } from "../../engine/project.ts";
 import type { Audit } from "../../engine/prove/ports.ts";
 
 /** What the command line needs from the composition root. */
@@ -14,8 +13,8 @@ export interface Host {
 export interface OpenProject extends AsyncDisposable {
   readonly project: Project;
   readonly audit: Audit;
-  /** Connects to the source of a plan; starts the sandbox where the configuration names it. */
-  connect(plan: Pick<Plan, "request">): Promise<Http>;
+  /** Connects to a provider; starts the sandbox where the configuration names it. */
+  connect(provider: Provider): Promise<Http>;
   /** What the business clock is pinned to, as text, or null. */
   readonly pinnedNow: string | null;
 }

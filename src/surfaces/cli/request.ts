@@ -20,6 +20,8 @@ export interface RequestFlags {
   readonly overrideState?: boolean | string;
   readonly reason?: string;
   readonly maxConcurrent?: string;
+  readonly withInputs?: boolean;
+  readonly again?: boolean;
 }
 
 /** The request that the flags mean. @throws RetrofillError USAGE */
@@ -35,6 +37,9 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     narrow,
     ...readRange(flags, now, job?.days ?? null),
     limit: flags.limit === undefined ? null : positive("--limit", flags.limit),
+    watermark: null,
+    withInputs: flags.withInputs === true,
+    ask: flags.again === true ? "again" : "gaps",
     maxConcurrent:
       flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
   };
@@ -81,7 +86,7 @@ function oneOf(flags: RequestFlags, ...names: readonly TextFlag[]): string | und
   return given[0] === undefined ? undefined : flags[given[0]];
 }
 
-type TextFlag = Exclude<keyof RequestFlags, "overrideState">;
+type TextFlag = Exclude<keyof RequestFlags, "overrideState" | "withInputs" | "again">;
 
 /** 00:00 UTC, `days` days before `now`. */
 function daysBefore(now: Instant, days: number): Instant {

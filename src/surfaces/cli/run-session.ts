@@ -1,6 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
 import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
+import { selection } from "../../engine/plan/make-plan.ts";
 import { select } from "../../engine/project.ts";
 import { resultsOf, type SeriesOutcome } from "../../engine/results.ts";
 import type { Execution } from "../../engine/run/execute.ts";
@@ -125,8 +126,8 @@ export class RunSession {
   #scope(plan: Plan): Promise<readonly ScopedSeries[]> {
     const { project } = this.#opened;
     const { request } = plan;
-    const { bound, dataset } = select(project, request.selector);
-    return scopeOf(project, bound, dataset, request, { now: plan.businessNow, leaveOut: plan });
+    const { bound, datasets } = selection(project, request);
+    return scopeOf(project, bound, datasets, request, { now: plan.businessNow, leaveOut: plan });
   }
 
   #document(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): object {
@@ -142,6 +143,7 @@ export class RunSession {
         refused: sum((one) => one.standing.slots.refused),
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
+      stages: [],
       gaps: { before: 0, after: 0 },
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
@@ -272,9 +274,11 @@ function logLine(progress: RunProgress): Readonly<Record<string, unknown>> | nul
         ...(progress.reason === null ? {} : { reason: progress.reason }),
       };
     case "published":
-      return { event: "PROGRESS", published: progress.receipt.chunkId, rows: progress.receipt.counts };
+      return { event: "PROGRESS", published: progress.receipt.chunkId, dataset: progress.dataset, rows: progress.receipt.counts };
     case "repaired":
       return { event: "PROGRESS", repaired: progress.key, filled: progress.filled, rows: progress.rows };
+    case "making":
+      return { event: "PROGRESS", making: progress.dataset, series: progress.series };
     case "notice":
       return { event: "NOTICE", text: progress.text };
     case "gaps":

@@ -1,4 +1,5 @@
 import { setOf } from "../../../core/coverage/segment.ts";
+import { readsOf } from "../../../core/dataset/sql.ts";
 import { formatShort } from "../../../core/time/instant.ts";
 import { spanOf, union } from "../../../core/time/interval-set.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
@@ -28,8 +29,11 @@ export function datasets(flags: Record<string, unknown>) {
         return EXIT.done;
       }
       const found = [];
-      for (const { pipeline, source } of project.pipelines) {
+      for (const { pipeline, sources } of project.pipelines) {
         for (const dataset of pipeline.datasets) {
+          const asked = sources.filter((one) => one.dataset === dataset.name).map(({ source }) => source.name);
+          const made = dataset.transform === null ? [] : readsOf(dataset.transform.query).map((name) => `from ${name}`);
+          const mark = await project.ledger.watermark(dataset.name, dataset.version);
           const segments = await project.ledger.segments(dataset.name, dataset.version);
           const covered = spanOf(union(...[...segments.values()].map((list) => setOf(list, "covered", "empty"))));
           found.push({
@@ -37,7 +41,8 @@ export function datasets(flags: Record<string, unknown>) {
             layer: dataset.layer,
             version: dataset.version,
             key: [...dataset.key, dataset.time],
-            source: source.name,
+            source: [...asked, ...made].join(", "),
+            watermark: mark === null ? null : formatShort(mark.at),
             series: segments.size,
             from: covered === null ? null : formatShort(covered.start),
             to: covered === null ? null : formatShort(covered.end),
@@ -53,8 +58,9 @@ export function datasets(flags: Record<string, unknown>) {
         one.source,
         String(one.series),
         one.from === null ? "nothing yet" : `${one.from} to ${one.to}`,
+        one.watermark ?? "none",
       ]);
-      for (const line of table(["DATASET", "LAYER", "VERSION", "KEY", "SOURCE", "SERIES", "COVERED"], rows, [5]))
+      for (const line of table(["DATASET", "LAYER", "VERSION", "KEY", "SOURCE", "SERIES", "COVERED", "WATERMARK"], rows, [5]))
         output.line(line);
       output.document(found);
       return EXIT.done;

@@ -2,13 +2,15 @@ import type { Dataset } from "../../../core/dataset/dataset.ts";
 import type { Request } from "../../../core/plan/plan.ts";
 import type { Instant } from "../../../core/time/instant.ts";
 import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
-import { type BoundPipeline, select } from "../../../engine/project.ts";
+import { selection } from "../../../engine/plan/make-plan.ts";
+import type { BoundPipeline } from "../../../engine/project.ts";
 import type { OpenProject } from "../host.ts";
 import { type RequestFlags, readRequest } from "../request.ts";
 
 export interface Reading {
   readonly bound: BoundPipeline;
-  readonly dataset: Dataset;
+  /** Inputs before what is made from them. */
+  readonly datasets: readonly Dataset[];
   readonly request: Request;
   readonly now: Instant;
   readonly scoped: readonly ScopedSeries[];
@@ -20,7 +22,7 @@ export async function readScope(opened: OpenProject, selector: string | null, fl
   const now = project.businessNow();
   const name = selector ?? project.pipelines[0]?.pipeline.name ?? "";
   const request = readRequest(project, name, flags, now);
-  const { bound, dataset } = select(project, name);
-  const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
-  return { bound, dataset, request, now, scoped };
+  const { bound, datasets } = selection(project, request);
+  const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
+  return { bound, datasets, request, now, scoped };
 }

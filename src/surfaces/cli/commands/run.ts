@@ -103,7 +103,7 @@ export function retry(runId: string, flags: { readonly latest?: boolean; readonl
 
 function performing(context: Context, opened: OpenProject, session: RunSession): PerformOptions {
   return {
-    connect: (plan) => opened.connect(plan),
+    connect: (provider) => opened.connect(provider),
     observe: session.observe,
     signal: context.signal,
   };

@@ -1,7 +1,8 @@
 import { formatInterval } from "../../../core/time/interval.ts";
-import { verifyDataset } from "../../../engine/prove/verify.ts";
+import type { Dataset } from "../../../core/dataset/dataset.ts";
+import { type Verification, verifyDataset } from "../../../engine/prove/verify.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
-import { count, plural, rowObjects, table } from "../output.ts";
+import { count, type Output, plural, rowObjects, table } from "../output.ts";
 import type { RequestFlags } from "../request.ts";
 import { readScope } from "./reading.ts";
 
@@ -9,7 +10,7 @@ import { readScope } from "./reading.ts";
 export function verify(selector: string | null, flags: RequestFlags & { readonly queries?: boolean }) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
-      const { scoped, dataset, bound } = await readScope(opened, selector, flags);
+      const { scoped, datasets, bound } = await readScope(opened, selector, flags);
       const { output } = context;
       if (flags.queries === true) {
         const answers = [];
@@ -29,21 +30,30 @@ export function verify(selector: string | null, flags: RequestFlags & { readonly
         output.document(answers);
         return EXIT.done;
       }
-      const found = await verifyDataset(opened.project, dataset, scoped);
-      const open = scoped.reduce((sum, one) => sum + one.standing.gaps.length, 0);
-      output.line(`${dataset.name}: ${plural(found.series, "series", "series")}, ${count(found.rows)} rows`);
-      for (const dispute of found.disputes) {
-        const first = dispute.spans[0];
-        output.line(
-          `  ${output.paint("red", "disputed")} ${dispute.key}: ${dispute.reason}${first ? `, from ${formatInterval(first)}` : ""}`,
-        );
+      const all = [];
+      for (const dataset of datasets) {
+        const own = scoped.filter((one) => one.dataset === dataset);
+        const found = await verifyDataset(opened.project, dataset, own);
+        const gaps = own.reduce((sum, one) => sum + one.standing.gaps.length, 0);
+        print(output, dataset, found, gaps);
+        all.push({ dataset: dataset.name, ...found, gaps });
       }
-      if (found.doubled > 0)
-        output.line(`  ${output.paint("red", "doubled")} ${count(found.doubled)} keys stand more than once`);
-      if (found.disputes.length > 0) output.line(`  restore from bronze, 0 calls: retrofill run ${dataset.name}`);
-      output.line(`  ${open === 0 ? "no gaps" : plural(open, "gap")}`);
-      output.document({ dataset: dataset.name, ...found, gaps: open });
-      if (found.disputes.length > 0 || found.doubled > 0) return EXIT.failed;
-      return open > 0 ? EXIT.incomplete : EXIT.done;
+      output.document(all.length === 1 ? all[0] : all);
+      if (all.some((found) => found.disputes.length > 0 || found.doubled > 0)) return EXIT.failed;
+      return all.some(({ gaps }) => gaps > 0) ? EXIT.incomplete : EXIT.done;
     });
+}
+
+function print(output: Output, dataset: Dataset, found: Verification, gaps: number): void {
+  output.line(`${dataset.name}: ${plural(found.series, "series", "series")}, ${count(found.rows)} rows`);
+  for (const dispute of found.disputes) {
+    const first = dispute.spans[0];
+    output.line(
+      `  ${output.paint("red", "disputed")} ${dispute.key}: ${dispute.reason}${first ? `, from ${formatInterval(first)}` : ""}`,
+    );
+  }
+  if (found.doubled > 0)
+    output.line(`  ${output.paint("red", "doubled")} ${count(found.doubled)} keys stand more than once`);
+  if (found.disputes.length > 0) output.line(`  restore from bronze, 0 calls: retrofill run ${dataset.name}`);
+  output.line(`  ${gaps === 0 ? "no gaps" : plural(gaps, "gap")}`);
 }

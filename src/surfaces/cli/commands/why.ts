@@ -5,8 +5,10 @@ import { formatInstant } from "../../../core/time/instant.ts";
 import { formatInterval, overlaps } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
 import { localDate } from "../../../core/time/zone.ts";
+import type { FetchChunk, FetchStep } from "../../../core/plan/plan.ts";
+import { selection } from "../../../engine/plan/make-plan.ts";
 import { scopeOf } from "../../../engine/plan/scope.ts";
-import { select } from "../../../engine/project.ts";
+import { sourceNamed } from "../../../engine/project.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { readTime } from "../request.ts";
 
@@ -18,7 +20,7 @@ export function why(planId: string, cell: string) {
       if (!plan)
         throw new RetrofillError("PLAN_UNKNOWN", `no plan ${planId}`, { hint: "retrofill plan SELECTOR makes one" });
       const [key = "", time] = cell.split("@");
-      const planned = plan.series.find((one) => one.key === key);
+      const planned = plan.series.find((one) => one.key === key || `${one.dataset}/${one.key}` === key);
       if (!planned || time === undefined) {
         const near = nearestNames(
           key,
@@ -32,12 +34,12 @@ export function why(planId: string, cell: string) {
           },
         );
       }
-      const { bound, dataset } = select(project, plan.request.selector);
-      const scoped = await scopeOf(project, bound, dataset, plan.request, {
+      const { bound, datasets } = selection(project, plan.request);
+      const scoped = await scopeOf(project, bound, datasets, plan.request, {
         now: plan.businessNow,
         leaveOut: "fresh",
       });
-      const one = scoped.find(({ series }) => series.key === key);
+      const one = scoped.find(({ series }) => series.key === key && series.dataset === planned.dataset);
       if (!one) throw new RetrofillError("KEY_UNKNOWN", `${key} is not declared any more`);
       const { axis } = one.series;
       // A bare date means the slot of that local day, not the one that holds UTC midnight.
@@ -48,8 +50,14 @@ export function why(planId: string, cell: string) {
       const due = clip(one.standing.due, slot).length > 0;
       const gap = one.standing.gaps.find((candidate) => overlaps(candidate, slot));
       const segment = one.segments.find((candidate) => overlaps(candidate, slot));
-      const step = plan.steps.find((candidate) => candidate.kind === "fetch");
-      const chunk = step?.kind === "fetch" ? step.chunks.find((c) => c.key === key && overlaps(c, slot)) : undefined;
+      const asks = (chunk: FetchChunk): boolean =>
+        (chunk.keys ?? [chunk.key]).includes(one.series.key) && overlaps(chunk, slot);
+      const step = plan.steps.find(
+        (candidate): candidate is FetchStep =>
+          candidate.kind === "fetch" && candidate.dataset === planned.dataset && candidate.chunks.some(asks),
+      );
+      const chunk = step?.chunks.find(asks);
+      const target = step && chunk && sourceNamed(bound, step.dataset, step.source).source.request(one.series, chunk).target;
       const chain = [
         `cell       ${key} ${formatInterval(slot)}, ${axis.density} axis, ${axis.calendar.name} v${axis.calendar.version}`,
         sessions.length === 0
@@ -58,7 +66,7 @@ export function why(planId: string, cell: string) {
         `due        ${due ? "yes" : `no: outside ${planned.effective === null ? "everything" : formatInterval(planned.effective)}, its lifetime, or not settled at ${formatInstant(plan.businessNow)}`}`,
         `truth      ${segment ? `${segment.state}, asked ${segment.asked} times${segment.reason === null ? "" : `: ${segment.reason}`}` : "never asked"}`,
         `gap        ${gap ? `${formatInterval(gap)}, ${gap.slots} slots, ${placeOf(one.standing, one.segments, gap)}: ${gap.reason}` : "no"}`,
-        `request    ${chunk ? bound.source.request(one.series, chunk).target : "none in this plan"}`,
+        `request    ${target === undefined ? "none in this plan" : `${step?.source} ${target}`}`,
       ];
       for (const line of chain) context.output.line(line);
       context.output.document({

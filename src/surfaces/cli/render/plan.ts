@@ -75,6 +75,9 @@ const CAUSES: Readonly<Record<GapCause, string>> = {
   disputed: "disputed, restored from bronze",
   failed: "failed before",
   refused: "refused",
+  "not-made": "never made",
+  stale: "stale",
+  "input-missing": "its input is missing",
 };
 
 const PLACES: Readonly<Record<GapPlace, string>> = {

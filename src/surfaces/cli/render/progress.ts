@@ -1,6 +1,6 @@
 import { type Plan, plannedCalls } from "../../../core/plan/plan.ts";
 import type { RunObserver, RunProgress } from "../../../engine/run/observer.ts";
-import { count, duration, type Output } from "../output.ts";
+import { count, duration, type Output, plural } from "../output.ts";
 
 /** Without a terminal a progress line is printed this often. */
 const PLAIN_EVERY_MS = 5_000;
@@ -76,6 +76,9 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         break;
       case "published":
         rows += progress.receipt.counts.inserted + progress.receipt.counts.updated;
+        break;
+      case "making":
+        output.note(`Making ${progress.dataset}: ${count(progress.series)} series in ${plural(progress.parts, "part")}`);
         break;
       case "notice":
         output.note(progress.text);

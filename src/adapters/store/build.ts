@@ -1,0 +1,307 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Axis } from "../../core/dataset/axis.ts";
+import type { Dataset, DatasetName, Transform, TransformInput } from "../../core/dataset/dataset.ts";
+import type { Series } from "../../core/dataset/series.ts";
+import { fixedStep, type SlotPiece, slotPieces } from "../../core/dataset/slot-numbers.ts";
+import { renderSql } from "../../core/dataset/sql.ts";
+import { slotsIn } from "../../core/time/grid.ts";
+import { DAY, instant } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { normalize } from "../../core/time/interval-set.ts";
+import type { BuildRequest, BuildWindow, Receipt } from "../../engine/store-port.ts";
+import { dropImage, sweepImages, writeImage } from "./before-image.ts";
+import { fillSeries, type Writing } from "./context.ts";
+import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
+import { changesBySeries, sumOf } from "./publish.ts";
+import { writeReceipt } from "./receipts.ts";
+import { fillTable, hasRows, rowsOf } from "./rows.ts";
+import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+
+/**
+ * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,
+ * the before-images and the receipt in one transaction. Rows never cross into JavaScript.
+ */
+export async function buildIn(
+  connection: DuckDBConnection,
+  request: BuildRequest,
+  folders: { readonly history: string },
+): Promise<Receipt> {
+  const { dataset, windows } = request;
+  const { transform } = dataset;
+  if (transform === null) throw new Error(`unreachable: ${dataset.name} is not made from other datasets`);
+  const building = open(connection, request);
+  await fillSeries(connection, dataset.key, building.series);
+  await fillWindows(building);
+  await connection.run("begin transaction");
+  try {
+    for (const statement of tableStatements(dataset)) await connection.run(statement);
+    await sweepImages(building, folders.history);
+    await openImages(building);
+    await makeRows(building, transform);
+    const changes = await writeDifference(building, windows);
+    const receipt = await makeReceipt(building, changes);
+    await writeReceipt(connection, request, receipt);
+    await writeImage(building, folders.history);
+    await connection.run("commit");
+    return receipt;
+  } catch (error) {
+    await connection.run("rollback").catch(() => undefined);
+    await dropImage(building.request, folders.history);
+    throw error;
+  }
+}
+
+interface Building extends Writing {
+  readonly series: readonly Series[];
+  readonly windows: readonly BuildWindow[];
+  /** The place of a window's series. */
+  readonly noOf: (series: Series) => number;
+}
+
+function open(connection: DuckDBConnection, request: BuildRequest): Building {
+  const series = [...new Map(request.windows.map((window) => [window.series.key, window.series])).values()];
+  const places = new Map(series.map((one, i) => [one.key, i]));
+  return {
+    connection,
+    request: { ...request, series: series.map((one) => ({ series: one })) },
+    series,
+    windows: request.windows,
+    noOf: ({ key }) => places.get(key) ?? 0,
+  };
+}
+
+/** `window_t`: what is made; `param_t`: the parameters of each series. */
+async function fillWindows({ connection, series, windows, noOf }: Building): Promise<void> {
+  await fillTable(
+    connection,
+    "window_t",
+    "series_no integer, start_ms bigint, end_ms bigint",
+    windows.map((window) => [noOf(window.series), window.start, window.end]),
+  );
+  const names = [...new Set(series.flatMap(({ params }) => Object.keys(params)))].sort();
+  const isText = (name: string): boolean => series.some(({ params }) => typeof params[name] === "string");
+  await fillTable(
+    connection,
+    "param_t",
+    ["series_no integer", ...names.map((name) => `${name} ${isText(name) ? "varchar" : "double"}`)].join(", "),
+    series.map(({ params }, i) => [i, ...names.map((name) => params[name] ?? null)]),
+  );
+}
+
+/** `staged_t`: the rows that the query makes inside the windows. */
+async function makeRows(building: Building, transform: Transform): Promise<void> {
+  const { connection, request } = building;
+  const relations = new Map<DatasetName, string>();
+  const usesNumbers = transform.query.parts.some((part) => typeof part === "string" && part.includes("slot_no"));
+  for (const [i, input] of transform.inputs.entries()) {
+    relations.set(input.dataset, await relationOf(building, input, { place: i, usesNumbers }));
+  }
+  const query = renderSql(transform.query, (name) => {
+    const relation = relations.get(name);
+    if (relation === undefined) throw new Error(`${request.dataset.name} reads ${name}, which is not among its inputs`);
+    return relation;
+  });
+  const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
+  const columns = madeColumns(request.dataset).map((name) => `q.${name}::${types.get(name)} as ${name}`);
+  await connection.run(`create or replace temp table staged_t as
+    select q.series_no::integer as series_no, q.slot_ms::bigint as slot_ms, ${columns.join(", ")}
+    from (${query}) q join window_t w on w.series_no = q.series_no and q.slot_ms >= w.start_ms and q.slot_ms < w.end_ms`);
+}
+
+/** All columns but key and time. */
+function madeColumns(dataset: Dataset): readonly string[] {
+  return [...payloadColumns(dataset), OBJECT_COLUMN];
+}
+
+/** An input as the query sees it: its rows that the windows need, each with the made series and its slot there. */
+async function relationOf(
+  building: Building,
+  input: TransformInput,
+  { place, usesNumbers }: { readonly place: number; readonly usesNumbers: boolean },
+): Promise<string> {
+  const { connection } = building;
+  const dataset = building.windows[0]?.reads[place]?.dataset;
+  if (!dataset) throw new Error("unreachable: a build has at least one window");
+  for (const statement of tableStatements(dataset)) await connection.run(statement);
+  const axes = axesOf(building);
+  const read = `read_${place}`;
+  await fillTable(
+    connection,
+    read,
+    `series_no integer, axis_no integer, step_ms bigint, ${dataset.key.map((name) => `${name} varchar`).join(", ")}, start_ms bigint, end_ms bigint`,
+    readsOf(building, place).map(({ series, parts, span }) => {
+      const axisNo = axes.noOf(series);
+      return [
+        building.noOf(series),
+        axisNo,
+        fixedStep(series.axis.grid),
+        ...dataset.key.map((name) => parts[name] ?? ""),
+        span.start,
+        span.end,
+      ];
+    }),
+  );
+  const ms = `epoch_ms(c.${dataset.time})`;
+  const isWithin = input.reach.kind === "within";
+  const slots = `slot_${place}`;
+  if (isWithin) await fillGrid(building, slots, axes, place);
+  else if (usesNumbers) await fillNumbers(building, slots, axes, place);
+  const joined = isWithin || usesNumbers;
+  const slotMs = isWithin ? `case when r.step_ms is not null then ${ms} - ${ms} % r.step_ms else n.start_ms end` : ms;
+  const slotNo = !isWithin && usesNumbers ? `n.from_no + (${ms} - n.start_ms) // n.step_ms` : "null::bigint";
+  return `(select r.series_no, ${slotMs} as slot_ms, ${slotNo} as slot_no, p.* exclude (series_no), c.*
+    from ${tableName(dataset)} c
+    join ${read} r on ${dataset.key.map((name) => `c.${name} = r.${name}`).join(" and ")}
+      and c.${dataset.time} >= epoch_ms(r.start_ms) and c.${dataset.time} < epoch_ms(r.end_ms)
+    join param_t p on p.series_no = r.series_no${
+      joined
+        ? `
+    left join ${slots} n on n.axis_no = r.axis_no and n.day = ${ms} // ${DAY} and ${ms} >= n.start_ms and ${ms} < n.end_ms`
+        : ""
+    })`;
+}
+
+interface Axes {
+  readonly distinct: readonly Axis[];
+  noOf(series: Series): number;
+}
+
+function axesOf({ series }: Building): Axes {
+  const numbers = new Map<string, number>();
+  const distinct: Axis[] = [];
+  const noOf = ({ axis }: Series): number => {
+    const id = JSON.stringify([axis.grid, axis.calendar.name]);
+    const known = numbers.get(id);
+    if (known !== undefined) return known;
+    numbers.set(id, distinct.length);
+    distinct.push(axis);
+    return distinct.length - 1;
+  };
+  for (const one of series) noOf(one);
+  return { distinct, noOf };
+}
+
+interface Read {
+  readonly series: Series;
+  readonly parts: Readonly<Record<string, string>>;
+  readonly span: Interval;
+}
+
+/** What is read of an input: stretches of one series that meet are read once. */
+function readsOf(building: Building, place: number): readonly Read[] {
+  const bySeries = new Map<Series, { readonly parts: Read["parts"]; readonly spans: Interval[] }>();
+  for (const window of building.windows) {
+    const read = window.reads[place];
+    const series = building.series[building.noOf(window.series)];
+    if (!read || !series) continue;
+    const known = bySeries.get(series) ?? { parts: read.parts, spans: [] };
+    bySeries.set(series, known);
+    known.spans.push(read.span);
+  }
+  return [...bySeries].flatMap(([series, { parts, spans }]) =>
+    normalize(spans).map((span) => ({ series, parts, span })),
+  );
+}
+
+/** From the first to the last instant read on each axis. */
+function hullsOf(building: Building, axes: Axes, place: number): readonly (Interval | null)[] {
+  return axes.distinct.map((_, no) => {
+    const spans = readsOf(building, place).filter(({ series }) => axes.noOf(series) === no);
+    if (spans.length === 0) return null;
+    const start = Math.min(...spans.map(({ span }) => span.start));
+    return { start: instant(start), end: instant(Math.max(...spans.map(({ span }) => span.end))) };
+  });
+}
+
+/** The numbers of slots in sessions, cut at UTC days so that SQL can join by equality. */
+async function fillNumbers(building: Building, table: string, axes: Axes, place: number): Promise<void> {
+  const hulls = hullsOf(building, axes, place);
+  const rows = axes.distinct.flatMap((axis, no) => {
+    const hull = hulls[no];
+    return hull ? numberedDays(slotPieces(axis), hull).map((day) => [no, ...day]) : [];
+  });
+  await fillTable(
+    building.connection,
+    table,
+    "axis_no integer, day bigint, start_ms bigint, end_ms bigint, step_ms bigint, from_no bigint",
+    rows,
+  );
+}
+
+/** Pieces inside `hull` as day, start, end, step and first number; rows stand at slot starts, so slots are not cut. */
+function numberedDays(pieces: readonly SlotPiece[], hull: Interval): readonly (readonly number[])[] {
+  const rows: number[][] = [];
+  for (const { start, end, stepMs, from } of pieces) {
+    if (end <= hull.start) continue;
+    if (start >= hull.end) break;
+    const skipped = Math.max(0, Math.floor((hull.start - start) / stepMs));
+    const last = Math.min(end, hull.end);
+    for (let at = start + skipped * stepMs; at < last; ) {
+      const day = Math.floor(at / DAY);
+      const slots = Math.max(1, Math.ceil((Math.min((day + 1) * DAY, last) - at) / stepMs));
+      rows.push([day, at, at + slots * stepMs, stepMs, from + (at - start) / stepMs]);
+      at += slots * stepMs;
+    }
+  }
+  return rows;
+}
+
+/** The slots of civil grids, cut at UTC days; fixed ones are arithmetic. */
+async function fillGrid(building: Building, table: string, axes: Axes, place: number): Promise<void> {
+  const hulls = hullsOf(building, axes, place);
+  const rows: number[][] = [];
+  for (const [no, axis] of axes.distinct.entries()) {
+    const hull = hulls[no];
+    if (!hull || fixedStep(axis.grid) !== null) continue;
+    for (const slot of slotsIn(axis.grid, { start: instant(hull.start - 2 * DAY), end: hull.end })) {
+      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++) rows.push([no, day, slot.start, slot.end]);
+    }
+  }
+  await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
+}
+
+/** Compares `staged_t` with the stored rows of the windows and writes what differs. */
+async function writeDifference(building: Building, windows: readonly Interval[]): Promise<readonly SeriesChange[]> {
+  const { connection, request } = building;
+  const { dataset } = request;
+  const within = {
+    start: instant(windows.reduce((least, { start }) => Math.min(least, start), Number.MAX_SAFE_INTEGER / 4)),
+    end: instant(windows.reduce((most, { end }) => Math.max(most, end), 0)),
+  };
+  const stored = `(select c.* from ${storedRows(dataset, { columns: [OBJECT_COLUMN], within })} c
+    join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms)`;
+  if (!(await hasRows(connection, `select row_id from ${stored}`))) return writeNew(building, "staged_t");
+  // The bronze object counts too: a row that leads to another answer is another row.
+  await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
+  await connection.run(`create or replace temp table lost_t as
+    select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
+    anti join staged_t g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+  return writeChanges(building);
+}
+
+async function makeReceipt(building: Building, changes: readonly SeriesChange[]): Promise<Receipt> {
+  const { chunkId, fence } = building.request;
+  const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
+  const received = Number(row?.n ?? 0);
+  const [inserted, updated, retracted] = [
+    sumOf(changes, "inserted"),
+    sumOf(changes, "updated"),
+    sumOf(changes, "retracted"),
+  ];
+  return {
+    chunkId,
+    fence,
+    counts: {
+      received,
+      inserted,
+      updated,
+      unchanged: received - inserted - updated,
+      duplicate: 0,
+      quarantined: 0,
+      retracted,
+    },
+    quarantinedBy: {},
+    ...changesBySeries(building, changes),
+    findings: {},
+  };
+}

@@ -1,0 +1,201 @@
+import { rm } from "node:fs/promises";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { ObjectRecord } from "../../engine/ledger-port.ts";
+import type { PublishRequest, Receipt, RebuildRequest } from "../../engine/store-port.ts";
+import { groupByAxis } from "./axes.ts";
+import { dropImage, writeImage } from "./before-image.ts";
+import { fillSeries, type Writing } from "./context.ts";
+import { findHoles } from "./holes.ts";
+import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
+import { changesBySeries, publishIn, sumOf } from "./publish.ts";
+import { writeReceipt } from "./receipts.ts";
+import { hasRows, rowsOf } from "./rows.ts";
+import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+
+/** Runs work on a data file, opened for that long. */
+export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
+
+/**
+ * Makes all rows of a dataset anew from its bronze objects: published one after another into an empty file beside the
+ * data file, which is then compared with what is stored. Only differences are written, in one transaction, with their
+ * before-images. Killed half-way, the file beside is begun again.
+ */
+export async function rebuildIn(
+  request: RebuildRequest,
+  files: {
+    readonly scratch: { readonly path: string; readonly use: UseFile };
+    readonly main: UseFile;
+    readonly bronze: string;
+    readonly history: string;
+  },
+): Promise<Receipt> {
+  const { scratch, main, bronze, history } = files;
+  await dropScratch(scratch.path);
+  try {
+    const counts = await scratch.use((connection) =>
+      publishAll(connection, request, { bronze, history: `${scratch.path}.history` }),
+    );
+    return await main((connection) => replaceBy(connection, request, { scratch: scratch.path, history, counts }));
+  } finally {
+    await dropScratch(scratch.path);
+  }
+}
+
+type Fates = Pick<Receipt, "counts" | "quarantinedBy">;
+
+/** Publishes every object in ingest order into the empty file. */
+async function publishAll(
+  connection: DuckDBConnection,
+  request: RebuildRequest,
+  folders: { readonly bronze: string; readonly history: string },
+): Promise<Fates> {
+  for (const statement of tableStatements(request.dataset)) await connection.run(statement);
+  const quarantinedBy: Record<string, number> = {};
+  let counts = { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 };
+  for (const [i, objects] of groupsOf(request.objects, request.groupRows).entries()) {
+    const keys = new Set(objects.flatMap((object) => object.keys));
+    const part: PublishRequest = {
+      ...request,
+      chunkId: `${request.chunkId}.${i}`,
+      objects,
+      series: request.series.filter(({ series }) => keys.has(series.key)),
+      // What is silent is judged once, from all rows.
+      suspects: null,
+      restore: new Map(),
+    };
+    const receipt = await publishIn(connection, part, folders);
+    counts = {
+      ...counts,
+      received: counts.received + receipt.counts.received,
+      duplicate: counts.duplicate + receipt.counts.duplicate,
+      quarantined: counts.quarantined + receipt.counts.quarantined,
+    };
+    for (const [reason, n] of Object.entries(receipt.quarantinedBy)) {
+      quarantinedBy[reason] = (quarantinedBy[reason] ?? 0) + n;
+    }
+  }
+  return { counts, quarantinedBy };
+}
+
+function groupsOf(objects: readonly ObjectRecord[], rows: number): readonly (readonly ObjectRecord[])[] {
+  const groups: ObjectRecord[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const object of objects) {
+    if (size >= rows) {
+      groups.push([]);
+      size = 0;
+    }
+    groups[groups.length - 1]?.push(object);
+    size += object.rows;
+  }
+  return groups;
+}
+
+/** Writes into the data file what differs from the file beside it. */
+async function replaceBy(
+  connection: DuckDBConnection,
+  request: RebuildRequest,
+  { scratch, history, counts }: { readonly scratch: string; readonly history: string; readonly counts: Fates },
+): Promise<Receipt> {
+  const { dataset } = request;
+  const writing: Writing = { connection, request };
+  await connection.run(`attach ${text(scratch)} as rebuilt (read_only)`);
+  await fillSeries(
+    connection,
+    dataset.key,
+    request.series.map(({ series }) => series),
+  );
+  await connection.run("begin transaction");
+  try {
+    for (const statement of tableStatements(dataset)) await connection.run(statement);
+    await restoreReceipts(connection, request);
+    await openImages(writing);
+    const changes = await writeDifference(writing);
+    await copyJudgements(writing);
+    const receipt = await makeReceipt(writing, request, { counts, changes });
+    await writeReceipt(connection, request, receipt);
+    await writeImage(writing, history);
+    await connection.run("commit");
+    return receipt;
+  } catch (error) {
+    await connection.run("rollback").catch(() => undefined);
+    await dropImage(request, history);
+    throw error;
+  }
+}
+
+async function writeDifference(writing: Writing): Promise<readonly SeriesChange[]> {
+  const { connection, request } = writing;
+  const { dataset } = request;
+  const columns = [...payloadColumns(dataset), OBJECT_COLUMN];
+  const fresh = `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, ${columns.map((name) => `c.${name}`).join(", ")}
+    from rebuilt.${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")})`;
+  const stored = storedRows(dataset, { columns: [OBJECT_COLUMN] });
+  if (!(await hasRows(connection, stored))) return writeNew(writing, fresh);
+  await findDifferences(writing, `select * from ${fresh}`, { columns });
+  await connection.run(`create or replace temp table lost_t as
+    select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
+    anti join ${fresh} g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+  return writeChanges(writing);
+}
+
+/** Answers and quarantine are as the objects say them now. */
+async function copyJudgements({ connection, request }: Writing): Promise<void> {
+  const { name, version } = request.dataset;
+  for (const table of ["answer", "quarantine"]) {
+    await connection.run(`delete from ${table} where dataset = ${text(name)} and version = ${version}`);
+    await connection.run(`insert into ${table} select * from rebuilt.main.${table}`);
+  }
+}
+
+/** Publications that the ledger knows and a data file made anew does not: their before-images count again. */
+async function restoreReceipts(connection: DuckDBConnection, { publications }: RebuildRequest): Promise<void> {
+  for (const { chunkId, fence } of publications) {
+    if (await hasRows(connection, `select chunk from receipt where chunk = ${text(chunkId)}`)) continue;
+    await writeReceipt(connection, { chunkId, fence }, null);
+  }
+}
+
+async function makeReceipt(
+  writing: Writing,
+  request: RebuildRequest,
+  { counts, changes }: { readonly counts: Fates; readonly changes: readonly SeriesChange[] },
+): Promise<Receipt> {
+  const { connection } = writing;
+  const { suspects } = request;
+  const holes =
+    suspects === null ? [] : await findHoles(connection, { ...request, suspects }, groupByAxis(request.series).groupOf);
+  const [row] = await rowsOf(connection, `select count(*) as n from rebuilt.${tableName(request.dataset)}`);
+  const [inserted, updated, retracted] = [
+    sumOf(changes, "inserted"),
+    sumOf(changes, "updated"),
+    sumOf(changes, "retracted"),
+  ];
+  const unchanged = Number(row?.n ?? 0) - inserted - updated;
+  return {
+    chunkId: request.chunkId,
+    fence: request.fence,
+    counts: {
+      received: inserted + updated + unchanged + counts.counts.quarantined,
+      inserted,
+      updated,
+      unchanged,
+      duplicate: 0,
+      quarantined: counts.counts.quarantined,
+      retracted,
+    },
+    quarantinedBy: counts.quarantinedBy,
+    ...changesBySeries(writing, changes),
+    findings: Object.fromEntries(
+      request.series.map(({ series }, i) => [
+        series.key,
+        { answered: [], holes: holes[i] ?? [], blocked: [], restored: request.restore.get(series.key) ?? [] },
+      ]),
+    ),
+  };
+}
+
+async function dropScratch(path: string): Promise<void> {
+  for (const name of [path, `${path}.wal`]) await rm(name, { force: true });
+  await rm(`${path}.history`, { recursive: true, force: true });
+}

@@ -1,0 +1,196 @@
+import type { Series, SeriesKey } from "../dataset/series.ts";
+import { slotsIn } from "../time/grid.ts";
+import type { Instant } from "../time/instant.ts";
+import type { Interval } from "../time/interval.ts";
+import { type IntervalSet, intersect, spanOf, subtract } from "../time/interval-set.ts";
+
+/** One way to ask for series of one dataset. */
+export interface AccessPath {
+  /** Names the source. */
+  readonly name: string;
+  /**
+   * `key`: one series over a range. `all`: every series of a group for one slot. `held`: what lies in files already,
+   * for nothing.
+   */
+  readonly kind: "key" | "all" | "held";
+  /** Whether it can answer for the series at all. */
+  serves(series: Series): boolean;
+  /** The questions that answer `gaps` of one series. */
+  windows(series: Series, gaps: IntervalSet): readonly Interval[];
+  /** Series of one group are answered by one question; only for `all`. */
+  group?(series: Series): string;
+  /** What it holds of a series; only for `held`. */
+  held?(series: Series): IntervalSet;
+}
+
+/** What one series wants to be asked for. */
+export interface Wanted {
+  readonly series: Series;
+  /** Whole slots; may span closed time. */
+  readonly gaps: IntervalSet;
+  /** The slots that are owed inside. */
+  readonly due: IntervalSet;
+  /** `gaps` with closed hours around them, for paths that ask by range. */
+  readonly ranges: IntervalSet;
+}
+
+export interface PlannedChunk {
+  readonly source: string;
+  readonly key: SeriesKey;
+  /** All series that the question answers, where there are several. */
+  readonly keys: readonly SeriesKey[] | null;
+  readonly window: Interval;
+}
+
+/** A cheaper way that was taken, and what the other one would have cost. */
+export interface Choice {
+  readonly source: string;
+  readonly series: number;
+  readonly calls: number;
+  readonly instead: { readonly source: string; readonly calls: number };
+}
+
+/**
+ * The questions that together answer everything wanted with the fewest calls. Files come first: they cost nothing.
+ * For what is left, a group's series are ordered by how many slots they lack; asking the longest by range and all
+ * others slot by slot is tried for every cut of that order, and the cheapest one taken.
+ */
+export function choosePaths(
+  wanted: readonly Wanted[],
+  paths: readonly AccessPath[],
+): { readonly chunks: readonly PlannedChunk[]; readonly choices: readonly Choice[] } {
+  const chunks: PlannedChunk[] = [];
+  const choices: Choice[] = [];
+  const left = wanted.map((one) => takeHeld(one, paths, chunks, choices)).filter((one) => one.gaps.length > 0);
+  const groups = new Map<string, { readonly path: AccessPath; readonly members: Wanted[] }>();
+  const byRange: Wanted[] = [];
+  for (const one of left) {
+    const path = paths.find((candidate) => candidate.kind === "all" && candidate.serves(one.series));
+    const id = path && `${path.name} ${path.group?.(one.series) ?? ""}`;
+    if (!path || id === undefined) byRange.push(one);
+    else {
+      const group = groups.get(id) ?? { path, members: [] };
+      groups.set(id, group);
+      group.members.push(one);
+    }
+  }
+  for (const { path, members } of groups.values()) {
+    const { range, together } = cheapestCut(members, paths);
+    byRange.push(...range);
+    const slots = [...slotsByStart(together).values()];
+    for (const { window, keys } of slots) {
+      chunks.push({ source: path.name, key: keys.length === 1 ? (keys[0] as SeriesKey) : MANY, keys, window });
+    }
+    const calls = together.reduce((sum, one) => sum + callsByRange(one, paths), 0);
+    const other = together[0] && keyPath(together[0].series, paths);
+    if (slots.length > 0 && other) {
+      choices.push({
+        source: path.name,
+        series: together.length,
+        calls: slots.length,
+        instead: { source: other.name, calls },
+      });
+    }
+  }
+  // In the order in which series were wanted: a plan reads like its registry.
+  const places = new Map(wanted.map((one, i) => [one, i]));
+  byRange.sort((a, b) => (places.get(origin(a, wanted)) ?? 0) - (places.get(origin(b, wanted)) ?? 0));
+  for (const one of byRange) {
+    const path = keyPath(one.series, paths);
+    if (!path) continue;
+    for (const window of path.windows(one.series, one.ranges)) {
+      chunks.push({ source: path.name, key: one.series.key, keys: null, window });
+    }
+  }
+  return { chunks, choices };
+}
+
+const MANY = "*" as SeriesKey;
+
+/** Above this many slots asking slot by slot cannot be cheaper than any range. */
+const MOST_SLOTS = 50_000;
+
+function origin(one: Wanted, wanted: readonly Wanted[]): Wanted {
+  return wanted.find(({ series }) => series === one.series) ?? one;
+}
+
+function keyPath(series: Series, paths: readonly AccessPath[]): AccessPath | undefined {
+  return paths.find((path) => path.kind === "key" && path.serves(series));
+}
+
+function callsByRange(one: Wanted, paths: readonly AccessPath[]): number {
+  return keyPath(one.series, paths)?.windows(one.series, one.ranges).length ?? Number.POSITIVE_INFINITY;
+}
+
+/** What files hold is asked of them; returns what they lack. */
+function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: PlannedChunk[], choices: Choice[]): Wanted {
+  let { gaps, ranges } = one;
+  for (const path of paths) {
+    if (path.kind !== "held" || !path.serves(one.series)) continue;
+    const held = path.held?.(one.series) ?? [];
+    const inside = intersect(gaps, held);
+    if (inside.length === 0) continue;
+    const windows = path.windows(one.series, inside);
+    for (const window of windows) chunks.push({ source: path.name, key: one.series.key, keys: null, window });
+    const other = keyPath(one.series, paths);
+    const calls = other ? other.windows(one.series, inside).length : 0;
+    const instead = { source: other?.name ?? "nothing", calls };
+    choices.push({ source: path.name, series: 1, calls: windows.length, instead });
+    gaps = subtract(gaps, held);
+    ranges = subtract(ranges, held);
+  }
+  return { ...one, gaps, ranges };
+}
+
+/** The members to ask by range and those to ask slot by slot together. */
+function cheapestCut(
+  members: readonly Wanted[],
+  paths: readonly AccessPath[],
+): { readonly range: readonly Wanted[]; readonly together: readonly Wanted[] } {
+  const sized = members
+    .map((one) => ({ one, starts: startsOf(one), calls: callsByRange(one, paths) }))
+    .sort((a, b) => b.starts.length - a.starts.length);
+  if (sized.reduce((sum, { starts }) => sum + starts.length, 0) > MOST_SLOTS) return { range: members, together: [] };
+  // From the shortest member on: what all from `cut` on cost together, beside what those before cost by range.
+  const seen = new Set<Instant>();
+  const slotCalls: number[] = new Array(sized.length + 1).fill(0) as number[];
+  for (let i = sized.length - 1; i >= 0; i--) {
+    for (const start of sized[i]?.starts ?? []) seen.add(start);
+    slotCalls[i] = seen.size;
+  }
+  let best = { cut: sized.length, calls: sized.reduce((sum, { calls }) => sum + calls, 0) };
+  let rangeCalls = 0;
+  for (let cut = 0; cut < sized.length; cut++) {
+    const calls = rangeCalls + (slotCalls[cut] ?? 0);
+    if (calls < best.calls) best = { cut, calls };
+    rangeCalls += sized[cut]?.calls ?? 0;
+  }
+  return {
+    range: sized.slice(0, best.cut).map(({ one }) => one),
+    together: sized.slice(best.cut).map(({ one }) => one),
+  };
+}
+
+function startsOf(one: Wanted): readonly Instant[] {
+  return dueSlots(one).map((slot) => slot.start);
+}
+
+function dueSlots({ series, gaps, due }: Wanted): readonly Interval[] {
+  const inside = intersect(gaps, due);
+  if (spanOf(inside) === null) return [];
+  return inside.flatMap((span) => [...slotsIn(series.axis.grid, span)]);
+}
+
+function slotsByStart(
+  members: readonly Wanted[],
+): ReadonlyMap<Instant, { readonly window: Interval; readonly keys: SeriesKey[] }> {
+  const slots = new Map<Instant, { readonly window: Interval; readonly keys: SeriesKey[] }>();
+  for (const one of members) {
+    for (const window of dueSlots(one)) {
+      const slot = slots.get(window.start) ?? { window, keys: [] };
+      slots.set(window.start, slot);
+      slot.keys.push(one.series.key);
+    }
+  }
+  return new Map([...slots].sort(([a], [b]) => a - b));
+}

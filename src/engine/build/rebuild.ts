@@ -1,0 +1,55 @@
+import { answeredSet, setOf } from "../../core/coverage/segment.ts";
+import { dueSet } from "../../core/dataset/axis.ts";
+import type { SeriesKey } from "../../core/dataset/series.ts";
+import { type IntervalSet, intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { MANY, type RunRecord } from "../ledger-port.ts";
+import type { PublishedSeries, Receipt } from "../store-port.ts";
+import { type BuildContext, commitReceipt } from "./publish-chunks.ts";
+
+/** Rows that are published together while a dataset is made anew. */
+const GROUP_ROWS = 1_000_000;
+
+/**
+ * Makes all rows of a dataset anew from every bronze object that counts, in ingest order, and writes what differs from
+ * the stored rows. Null where no object was ever stored.
+ */
+export async function rebuildDataset(context: BuildContext, run: RunRecord): Promise<Receipt | null> {
+  const { ledger, store, dataset } = context;
+  const objects = await ledger.objectsOfDataset(dataset.name, dataset.version);
+  const window = spanOf(normalize(objects.map((object) => object.answered)));
+  if (window === null) return null;
+  const keys = [...new Set(objects.flatMap((object) => object.keys))];
+  const segments = await ledger.segments(dataset.name, dataset.version, keys);
+  const restore = new Map<SeriesKey, IntervalSet>();
+  const series = keys.map((key): PublishedSeries => {
+    const declared = context.seriesOf(key);
+    if (!declared) throw new Error(`${dataset.name}: ${key} is not declared any more, its rows cannot be made anew`);
+    const own = segments.get(key) ?? [];
+    const disputed = setOf(own, "disputed");
+    if (disputed.length > 0) restore.set(key, disputed);
+    const answered = answeredSet(own);
+    const span = spanOf(answered);
+    const due = span === null ? [] : intersect(dueSet(declared.axis, span, run.businessNow), answered);
+    return { series: declared, answered, due };
+  });
+  const publication = await ledger.beginPublication(
+    run.id,
+    run.fence,
+    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
+    { members: [] },
+  );
+  const receipt = await store.rebuild({
+    chunkId: publication.id,
+    fence: run.fence,
+    dataset,
+    sources: context.sources,
+    objects,
+    series,
+    suspects: context.suspects,
+    restore,
+    groupRows: GROUP_ROWS,
+    publications: await ledger.publications(),
+  });
+  await commitReceipt(context, publication, receipt);
+  return receipt;
+}
