@@ -5,7 +5,7 @@
 
 `bars` reads slot,open,high,low,close,volume,weekday (slots ascending, an absent volume empty, Sunday is weekday 0) and
 writes a row a bar, an absent value empty. `golden` reads daily bars as npm @observablehq/sample-datasets ships them.
-Written for pandas 1.5; nothing here is deprecated in 2.
+Run with pandas 1.5.
 """
 
 import argparse
@@ -17,7 +17,11 @@ import numpy as np
 import pandas as pd
 
 BLOCKS_BEFORE = 14
-GOLDEN_SLOTS = [0, 5, 13, 14, 19, 20, 21, 49, 50, 51, 68, 99, 100, 101, 700, 1258]
+# Where windows fill, two ordinary days, and the days nearest to each threshold of a regime on both its sides.
+WARM_UP = [0, 5, 13, 14, 19, 20, 21, 49, 50, 51, 68, 99, 100, 101]
+ORDINARY = [700, 1258]
+NEAR_THRESHOLDS = [150, 160, 306, 311, 350, 424, 484, 566, 568, 985, 1107, 1116]
+GOLDEN_SLOTS = sorted(WARM_UP + ORDINARY + NEAR_THRESHOLDS)
 
 
 def features(bars, *, dense, bars_per_year, hour, session):
@@ -130,7 +134,9 @@ def recursion(values, span):
     """
     ewm(span, adjust=False), restarted at each gap, where its stretch also holds the oldest value of the kernel: there
     both are one sum, but for what is older than the kernel. Across a gap pandas scales the old average and the new
-    value to a sum of 1 and forgets the gap's age; the kernel keeps it.
+    value to a sum of 1 and forgets the gap's age; the kernel keeps it. Where all that came before a hole is older than
+    the kernel, the kernel starts anew and the recursion over one series would not. On stocks' minutes with one hole
+    the two differ by up to 2 %, on thinly traded ones by any amount: there kernel_average alone is compared.
     """
     slot = values.index.to_series()
     present = values.dropna()
