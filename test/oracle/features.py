@@ -135,7 +135,7 @@ def recursion(values, span):
     ewm(span, adjust=False), restarted at each gap, where its stretch also holds the oldest value of the kernel: there
     both are one sum, but for what is older than the kernel. Across a gap pandas scales the old average and the new
     value to a sum of 1 and forgets the gap's age; the kernel keeps it. Where all that came before a hole is older than
-    the kernel, the kernel starts anew and the recursion over one series would not. On stocks' minutes with one hole
+    the kernel, the kernel starts anew and the recursion over one series would not. On a stock's minutes with two holes
     the two differ by up to 2 %, on thinly traded ones by any amount: there kernel_average alone is compared.
     """
     slot = values.index.to_series()
