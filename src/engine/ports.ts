@@ -77,14 +77,41 @@ export type Outcome =
  */
 export type Reading = Omit<Extract<Outcome, { kind: "rows" }>, "strict"> | Extract<Outcome, { kind: "failure" }> | null;
 
+/** What a field holds in JSON, and what is read of it. */
+export type FieldType =
+  /** A number, exact in 64-bit floats; read as BIGINT. */
+  | "integer"
+  /** A finite number; read as DOUBLE. */
+  | "number"
+  /** Read as VARCHAR. */
+  | "string"
+  /** A text that JSON would take for a finite number, such as `"0.01634790"`; read as DOUBLE. */
+  | "decimal-text"
+  /** A text `YYYY-MM-DD`; read as BIGINT, epoch milliseconds of its UTC midnight. */
+  | "date";
+
+/** A field of a record that is an object, found by its name. */
+export interface NamedField {
+  readonly type: FieldType;
+  readonly required: boolean;
+  readonly at?: never;
+}
+
+/**
+ * A field of a record that is a list, found by its place, from 0; a list too short for a required one is unreadable.
+ * Without a place (`at: null`) the source never sends it: null in every record, for columns that other sources fill.
+ */
+export type PlacedField =
+  | { readonly type: FieldType; readonly required: boolean; readonly at: number }
+  | { readonly type: FieldType; readonly required: false; readonly at: null };
+
 /** Where the records of a body lie and which JSON types their fields have. */
 export interface RecordShape {
-  /** Member of the body that holds the array of records, such as `results`. */
+  /** Member of the body that holds the array of records, such as `results`; empty when the body is that array. */
   readonly path: string;
-  readonly fields: Readonly<
-    Record<string, { readonly type: "integer" | "number" | "string"; readonly required: boolean }>
-  >;
-  /** Field with the provider's stamp, epoch milliseconds. */
+  /** Records are objects with named fields, or lists with placed ones. */
+  readonly fields: Readonly<Record<string, NamedField>> | Readonly<Record<string, PlacedField>>;
+  /** Field with the provider's stamp, epoch milliseconds once it is read. */
   readonly stamp: string;
   /** The stamp lies anywhere inside the slot or at its end, instead of where the axis says. */
   readonly stampWithin?: boolean;

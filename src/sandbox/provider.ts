@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { WindowReport } from "./arrival-windows.ts";
 import type { BarFaultSettings } from "./bar-faults.ts";
 import type { DataFault } from "./faults.ts";
 
@@ -26,10 +27,33 @@ export interface ProviderRequest {
   readonly faultSettings: BarFaultSettings;
 }
 
-/** One provider's contract: what its paths, keys, answers and error bodies look like. It counts and limits nothing. */
+/** What a gate counted, in its own unit. */
+export interface GateReport extends WindowReport {
+  readonly of: string;
+  readonly bans: number;
+}
+
+/** A provider's own limit, where it is not a number of requests per key. */
+export interface Gate {
+  /** Counts a request that arrived at `at`, monotonic milliseconds; its refusal, or null when it is let in. */
+  arrive(path: string, at: number): Answer | null;
+  report(): GateReport;
+  reset(): void;
+}
+
+/**
+ * One provider's contract: what its paths, keys, answers and error bodies look like. It counts and limits nothing, but
+ * for a gate of its own.
+ */
 export interface Provider {
   /** Name of the kind of request for the report, or null when the path is not this provider's. */
   pathKind(path: string): string | null;
+  /** Whoever asks is answered, without a credential. */
+  readonly isOpen?: boolean;
+  /** In the place of the limits per key. */
+  readonly gate?: Gate;
+  /** A 429 says when to come back, also where the options do not ask for it. */
+  readonly sendsRetryAfter?: boolean;
   /** The credential sent, or null. */
   keyOf(headers: IncomingHttpHeaders, query: URLSearchParams): string | null;
   /** Query parameters that carry a credential: they are no part of what is asked. */
@@ -39,4 +63,11 @@ export interface Provider {
   refuseRate(requestId: string): Answer;
   /** An error written into a 200. */
   failInside200(requestId: string): Answer;
+}
+
+/** Providers that one server speaks for, told apart by their paths; the first answers for paths that are nobody's. */
+export type Providers = readonly [Provider, ...Provider[]];
+
+export function providerOf(providers: Providers, path: string): Provider {
+  return providers.find((each) => each.pathKind(path) !== null) ?? providers[0];
 }

@@ -1,5 +1,6 @@
 import type { WindowReport } from "./arrival-windows.ts";
 import type { FaultKind } from "./faults.ts";
+import type { GateReport } from "./provider.ts";
 
 /** What the sandbox saw, counted at its own door. */
 export interface SandboxReport {
@@ -11,6 +12,8 @@ export interface SandboxReport {
   /** Requests by kind of path, for example `aggregates`. */
   readonly byPath: Readonly<Record<string, number>>;
   readonly windows: readonly WindowReport[];
+  /** As `windows`, for providers that limit otherwise than by requests per key. */
+  readonly gates: readonly GateReport[];
   /** Answered requests asked again, by method, path and query without the key. */
   readonly repeated: {
     /** Answers beyond the first, over all requests. */
@@ -59,7 +62,7 @@ export class Tally {
     this.#problems.push(problem);
   }
 
-  report(windows: readonly WindowReport[]): SandboxReport {
+  report(windows: readonly WindowReport[], gates: readonly GateReport[]): SandboxReport {
     const repeated = [...this.#answers].filter(([, answers]) => answers > 1).slice(0, LISTED_REPEATS);
     return {
       requests: this.#requests,
@@ -67,6 +70,7 @@ export class Tally {
       byStatus: Object.fromEntries(this.#byStatus),
       byPath: Object.fromEntries(this.#byPath),
       windows,
+      gates,
       repeated: { count: this.#repeats, first: repeated.map(([request, answers]) => ({ request, answers })) },
       faults: Object.fromEntries(this.#faults),
       problems: [...this.#problems],

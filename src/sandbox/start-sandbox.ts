@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArrivalWindows, type Limit } from "./arrival-windows.ts";
+import { binanceProvider } from "./binance/binance.ts";
+import type { BinanceSettings } from "./binance/world.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import {
   type AnswerFault,
@@ -14,7 +16,7 @@ import {
 } from "./faults.ts";
 import { polygonProvider } from "./polygon/polygon.ts";
 import type { PolygonSettings } from "./polygon/world.ts";
-import type { Answer, Provider } from "./provider.ts";
+import { type Answer, type Provider, type Providers, providerOf } from "./provider.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 
 export interface SandboxOptions {
@@ -22,7 +24,7 @@ export interface SandboxOptions {
   readonly dataDir: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** Requests let in per API key; more are answered with 429. Default none. */
+  /** Requests let in per API key; more are answered with 429. Default none. A contract with its own gate has that. */
   readonly limits?: readonly Limit[];
   /** Absent = any key that is not empty. */
   readonly apiKeys?: readonly string[];
@@ -36,13 +38,14 @@ export interface SandboxOptions {
   readonly silentCapRows?: number;
   /** Wait before each answer. */
   readonly latencyMs?: number;
-  /** Send `Retry-After` with a 429; the real service does not. */
+  /** Send `Retry-After` with a 429. Absent = as the contract has it: Polygon does not. */
   readonly retryAfter?: boolean;
   /** How long a request struck by `timeouts` gets no byte before its connection is ended. Default 30 s. */
   readonly stallMs?: number;
   /** Windows up to this many days are answered without `holes`. Default 20. */
   readonly holeMinDays?: number;
   readonly polygon?: PolygonSettings;
+  readonly binance?: BinanceSettings;
 }
 
 /** A running sandbox. */
@@ -65,20 +68,19 @@ const BLOCK_PAGE =
   "<!DOCTYPE html><html><head><title>Attention</title></head><body><h1>Please wait...</h1></body></html>";
 
 /**
- * Starts a server on loopback that answers under a provider's contract from a data directory, and counts.
+ * Starts a server on loopback that answers under providers' contracts from a data directory, and counts.
  * `GET /sandbox/report` is what it counted, `POST /sandbox/reset` starts the count, the limits and the faults afresh.
  * @throws DataDirectoryError when the directory cannot be served, RangeError for unknown faults
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const rates = faultRates(options.faults);
   const directory = await openDataDirectory(options.dataDir);
-  const provider = polygonProvider({
-    directory,
-    settings: options.polygon ?? {},
-    nowMs: options.nowMs ?? null,
-    silentCapRows: options.silentCapRows ?? null,
-  });
-  const front = new Front(provider, options, rates);
+  const { nowMs = null, silentCapRows = null } = options;
+  const providers: Providers = [
+    polygonProvider({ directory, settings: options.polygon ?? {}, nowMs, silentCapRows }),
+    binanceProvider({ directory, settings: options.binance ?? {}, nowMs, silentCapRows }),
+  ];
+  const front = new Front(providers, options, rates);
   const server = createServer((request, response) => void front.handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -108,7 +110,7 @@ async function stop(server: Server, front: Front): Promise<void> {
 
 /** The door: keys, limits, faults and counts, in this order; what is behind it is the provider's. */
 class Front {
-  readonly #provider: Provider;
+  readonly #providers: Providers;
   readonly #options: SandboxOptions;
   readonly #rates: FaultProfile;
   readonly #seed: number;
@@ -118,8 +120,8 @@ class Front {
   #attempts = new Map<string, number>();
   origin = "";
 
-  constructor(provider: Provider, options: SandboxOptions, rates: FaultProfile) {
-    this.#provider = provider;
+  constructor(providers: Providers, options: SandboxOptions, rates: FaultProfile) {
+    this.#providers = providers;
     this.#options = options;
     this.#rates = rates;
     this.#seed = options.seed ?? 1;
@@ -129,7 +131,8 @@ class Front {
   }
 
   report(): SandboxReport {
-    return this.#tally.report(this.#windows.report());
+    const gates = this.#providers.flatMap(({ gate }) => (gate === undefined ? [] : [gate.report()]));
+    return this.#tally.report(this.#windows.report(), gates);
   }
 
   stop(): void {
@@ -154,15 +157,18 @@ class Front {
     const path = url.pathname;
     if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, response);
 
-    const provider = this.#provider;
+    const provider = providerOf(this.#providers, path);
     const tally = this.#tally;
     const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}`;
     tally.arrived(provider.pathKind(path) ?? "unknown");
     const key = provider.keyOf(request.headers, url.searchParams);
-    const waitMs = this.#isKnown(key) ? this.#windows.arrive(key, arrivedAt) : 0;
+    const isLetIn = provider.isOpen || this.#isKnown(key);
+    const refusal = provider.gate?.arrive(path, arrivedAt) ?? null;
+    const waitMs = isLetIn && provider.gate === undefined ? this.#windows.arrive(key ?? "", arrivedAt) : 0;
     await this.#latency();
-    if (!this.#isKnown(key)) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
-    if (waitMs > 0) return this.#refuseRate(response, identity, waitMs);
+    if (!isLetIn) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
+    if (refusal !== null) return this.#send(response, refusal);
+    if (waitMs > 0) return this.#refuseRate(response, provider, identity, waitMs);
 
     if (method !== "GET") {
       return this.#send(response, { status: 405, contentType: "text/plain", body: "", isData: false });
@@ -173,7 +179,7 @@ class Front {
     const faults = decideFaults(this.#rates, this.#seed, identity, attempt);
     if (faults.answer !== null && faults.answer !== "cut") {
       tally.injected(faults.answer);
-      return this.#fail(response, faults.answer, identity, requestId, path);
+      return this.#fail(response, provider, faults.answer, identity, requestId, path);
     }
     const answer = await provider.answer({
       path,
@@ -201,6 +207,7 @@ class Front {
       this.#tally = new Tally();
       this.#attempts = new Map();
       this.#windows.reset();
+      for (const { gate } of this.#providers) gate?.reset();
     }
     const isKnown = call === "GET /sandbox/report" || call === "POST /sandbox/reset";
     response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" });
@@ -217,14 +224,16 @@ class Front {
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal: this.#stopped.signal });
   }
 
-  #refuseRate(response: ServerResponse, identity: string, waitMs: number): void {
-    const answer = this.#provider.refuseRate(this.#requestId(identity, 0));
+  #refuseRate(response: ServerResponse, provider: Provider, identity: string, waitMs: number): void {
+    const answer = provider.refuseRate(this.#requestId(identity, 0));
     const headers = { "retry-after": String(Math.ceil(waitMs / 1000)) };
-    this.#send(response, this.#options.retryAfter ? { ...answer, headers } : answer);
+    const isTold = this.#options.retryAfter ?? provider.sendsRetryAfter ?? false;
+    this.#send(response, isTold ? { ...answer, headers } : answer);
   }
 
   async #fail(
     response: ServerResponse,
+    provider: Provider,
     fault: Exclude<AnswerFault, "cut">,
     identity: string,
     requestId: string,
@@ -233,11 +242,11 @@ class Front {
     const variant = draw(this.#seed, "variant", identity);
     switch (fault) {
       case "storm429":
-        return this.#refuseRate(response, identity, 1000);
+        return this.#refuseRate(response, provider, identity, 1000);
       case "flaky5xx":
         return this.#send(response, flakyAnswer(variant));
       case "error200":
-        return this.#send(response, this.#provider.failInside200(requestId));
+        return this.#send(response, provider.failInside200(requestId));
       case "html":
         return this.#send(response, {
           status: variant < 0.5 ? 200 : 503,

@@ -78,7 +78,9 @@ export async function smallStore(declared: {
       seriesOf.set(series.key, series);
       const no = ++ordinal;
       const { window } = answer;
-      const body = Buffer.from(answer.body ?? JSON.stringify({ [shape.path]: answer.records ?? [], status: "OK" }));
+      const list = answer.records ?? [];
+      const wrapped = shape.path === "" ? list : { [shape.path]: list, status: "OK" };
+      const body = Buffer.from(answer.body ?? JSON.stringify(wrapped));
       const records = recordsOf(JSON.parse(body.toString("utf8")), shape) ?? [];
       const path = `run_id=r1/c${no}.json.gz`;
       await writeFile(join(bronze, path), gzipSync(body, { level: 1 }));

@@ -70,7 +70,82 @@ describe("isStrict", () => {
   });
 });
 
+describe("isStrict of records that are lists", () => {
+  const LISTS: RecordShape = {
+    path: "",
+    stamp: "t",
+    fields: {
+      t: { type: "integer", required: true, at: 0 },
+      c: { type: "decimal-text", required: true, at: 2 },
+      vw: { type: "number", required: false, at: null },
+      n: { type: "integer", required: false, at: 3 },
+    },
+  };
+
+  it.each([
+    ["no records", "[]"],
+    ["required fields only", '[[1,"no matter","1.5"]]'],
+    ["all fields and more", '[[1,null,"-0.5E-3",7,true]]'],
+  ])("accepts %s", (_what, json) => {
+    expect(isStrict(JSON.parse(json), LISTS)).toBe(true);
+  });
+
+  it.each([
+    ["a list that is too short", '[[1,"x"]]'],
+    ["an empty list", "[[]]"],
+    ["a number for a decimal text", '[[1,"x",1.5]]'],
+    ["null at an optional place", '[[1,"x","1.5",null]]'],
+    ["an object as a record", '[{"t":1,"c":"1.5"}]'],
+    ["an object with places as names", '[{"0":1,"2":"1.5"}]'],
+    ["one bad record among good ones", '[[1,"x","1.5"],[2]]'],
+  ])("refuses %s", (_what, json) => {
+    expect(isStrict(JSON.parse(json), LISTS)).toBe(false);
+  });
+});
+
+describe("a text that stands for a number or a day", () => {
+  const strict = (type: "decimal-text" | "date", value: unknown): boolean =>
+    isStrict([{ x: value }], { path: "", stamp: "x", fields: { x: { type, required: true } } });
+
+  it.each(["0", "-0", "1", "0.01634790", "1e5", "1E-400", "123456789012345678901234567890"])(
+    "%j is decimal",
+    (text) => {
+      expect(strict("decimal-text", text)).toBe(true);
+    },
+  );
+
+  it.each(["", " 1", "1 ", "1\n", "+1", "01", ".5", "1.", "1,5", "0x1", "NaN", "Infinity", "1e999", "١", 1])(
+    "%j is not decimal",
+    (text) => {
+      expect(strict("decimal-text", text)).toBe(false);
+    },
+  );
+
+  it.each(["2024-02-29", "2000-02-29", "1969-12-31"])("%j is a day", (text) => {
+    expect(strict("date", text)).toBe(true);
+  });
+
+  it.each([
+    "2023-02-29",
+    "1900-02-29",
+    "2024-04-31",
+    "2024-00-01",
+    "2024-1-1",
+    "2024-01-01 ",
+    "2024-01-01T00:00Z",
+    20240101,
+  ])("%j is not a day", (text) => {
+    expect(strict("date", text)).toBe(false);
+  });
+});
+
 describe("recordsOf", () => {
+  it("is the body itself where the shape has no path", () => {
+    const shape = { ...SHAPE, path: "" };
+    expect(recordsOf([1], shape)).toEqual([1]);
+    expect(recordsOf({ results: [1] }, shape)).toEqual({ results: [1] });
+  });
+
   it("is the member at the shape's path", () => {
     expect(recordsOf({ results: [1] }, SHAPE)).toEqual([1]);
     expect(recordsOf({ rows: [1] }, SHAPE)).toBeUndefined();

@@ -1,4 +1,5 @@
-import type { RecordShape } from "../ports.ts";
+import { parseDate } from "../../core/time/zone.ts";
+import type { FieldType, RecordShape } from "../ports.ts";
 
 /** What a body is, before anybody asks what it means. */
 export interface BodyProbe {
@@ -33,11 +34,14 @@ export function probe(body: Buffer): BodyProbe {
  */
 export function isStrict(records: unknown, shape: RecordShape): boolean {
   if (!Array.isArray(records)) return false;
-  const fields = Object.entries(shape.fields);
+  const asLists = recordsAreLists(shape);
+  const fields = Object.entries(shape.fields)
+    .filter(([, { at }]) => at !== null)
+    .map(([name, { type, required, at }]) => ({ key: at ?? name, type, required }));
   for (const record of records as readonly unknown[]) {
-    if (typeof record !== "object" || record === null || Array.isArray(record)) return false;
-    for (const [name, { type, required }] of fields) {
-      const value = (record as Readonly<Record<string, unknown>>)[name];
+    if (typeof record !== "object" || record === null || Array.isArray(record) !== asLists) return false;
+    for (const { key, type, required } of fields) {
+      const value = (record as Readonly<Record<string | number, unknown>>)[key];
       if (value === undefined) {
         if (required) return false;
       } else if (!hasType(value, type)) return false;
@@ -48,12 +52,21 @@ export function isStrict(records: unknown, shape: RecordShape): boolean {
 
 /** The records of a body at the shape's path, or undefined when there is no such member. */
 export function recordsOf(json: unknown, shape: RecordShape): unknown {
+  if (shape.path === "") return json;
   return typeof json === "object" && json !== null
     ? (json as Readonly<Record<string, unknown>>)[shape.path]
     : undefined;
 }
 
-function hasType(value: unknown, type: "integer" | "number" | "string"): boolean {
+/** Whether records are lists, whose fields have places. */
+export function recordsAreLists(shape: RecordShape): boolean {
+  return Object.values(shape.fields).some(({ at }) => at !== undefined);
+}
+
+/** RFC 8259 6: a number. Other ways to write one (+1, .5, 1,5, 007, NaN) are not guessed at. */
+export const DECIMAL_TEXT = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
+
+function hasType(value: unknown, type: FieldType): boolean {
   switch (type) {
     case "integer":
       return Number.isSafeInteger(value);
@@ -61,7 +74,21 @@ function hasType(value: unknown, type: "integer" | "number" | "string"): boolean
       return Number.isFinite(value);
     case "string":
       return typeof value === "string";
+    case "decimal-text":
+      return typeof value === "string" && DECIMAL_TEXT.test(value) && Number.isFinite(Number(value));
+    case "date":
+      return typeof value === "string" && isDate(value);
     default:
       return type satisfies never;
+  }
+}
+
+function isDate(text: string): boolean {
+  try {
+    parseDate(text);
+    return true;
+  } catch {
+    // Not a date is an answer here.
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import { coverWithin } from "../../core/time/cover.ts";
 import { addSlots, type Grid, slotAt } from "../../core/time/grid.ts";
 import { DAY, type Instant, instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
@@ -10,30 +11,9 @@ export interface WindowBounds {
   readonly minutesPerDay: number;
 }
 
-/**
- * The fewest windows that cover `gaps`, each of at most `limit` base bars: in order, disjoint, whole slots when the gaps
- * are. A window starts at a gap's start and takes in all that follows within its reach, the stretches between gaps
- * too; it ends at a gap's end, or where its reach does. Earliest start, longest reach is optimal for covering a line.
- */
+/** The fewest windows that cover `gaps`, each of at most `limit` base bars: in order, disjoint, whole slots when the gaps are. */
 export function coverGaps(grid: Grid, gaps: IntervalSet, bounds: WindowBounds): readonly Interval[] {
-  const windows: Interval[] = [];
-  let start: Instant | null = null;
-  let end = instant(0);
-  let reach = instant(0);
-  for (const gap of gaps) {
-    let at = gap.start;
-    while (at < gap.end) {
-      if (start === null || at >= reach) {
-        if (start !== null) windows.push({ start, end });
-        start = at;
-        reach = reachFrom(grid, at, bounds);
-      }
-      end = instant(Math.min(gap.end, reach));
-      at = end;
-    }
-  }
-  if (start !== null) windows.push({ start, end });
-  return windows;
+  return coverWithin(gaps, (start) => reachFrom(grid, start, bounds));
 }
 
 /** Where a window from `start` has to end: a slot's start, at least one slot on. */

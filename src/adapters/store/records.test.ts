@@ -1,0 +1,195 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
+import type { ObjectRecord } from "../../engine/ledger-port.ts";
+import type { RecordShape } from "../../engine/ports.ts";
+import { recordsQuery } from "./records.ts";
+
+/** Lists, as an exchange sends candles; `x` is a column that it has not. */
+const LISTS: RecordShape = {
+  path: "",
+  stamp: "t",
+  fields: {
+    t: { type: "integer", required: true, at: 0 },
+    o: { type: "decimal-text", required: true, at: 1 },
+    x: { type: "number", required: false, at: null },
+    n: { type: "integer", required: false, at: 3 },
+  },
+};
+/** Objects with dates, as an archive sends days. */
+const DAYS: RecordShape = {
+  path: "",
+  stamp: "date",
+  fields: {
+    date: { type: "date", required: true },
+    price: { type: "decimal-text", required: false },
+    name: { type: "string", required: false },
+  },
+};
+const WRAPPED: RecordShape = { ...DAYS, path: "rows" };
+
+let dir: string;
+let instance: DuckDBInstance;
+let connection: DuckDBConnection;
+let bodies = 0;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "records-"));
+  await mkdir(join(dir, "bronze"));
+  instance = await DuckDBInstance.create(":memory:");
+  connection = await instance.connect();
+});
+afterAll(async () => {
+  connection.closeSync();
+  instance.closeSync();
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe("a body that is the list of records", () => {
+  it("is read from several objects, each record with its place", async () => {
+    const one = await put('[[1000,"1.5","h",7,"more"],[2000,"2.5","h",8]]');
+    const two = await put('[[3000,"0.00000001","h",9]]');
+    const rows = [
+      { object_no: one.ordinal, row_no: 0, t: 1000, o: 1.5, x: null, n: 7, unreadable: false },
+      { object_no: one.ordinal, row_no: 1, t: 2000, o: 2.5, x: null, n: 8, unreadable: false },
+      { object_no: two.ordinal, row_no: 0, t: 3000, o: 1e-8, x: null, n: 9, unreadable: false },
+    ];
+    expect(await read([one, two], LISTS)).toEqual(rows);
+    expect(await read([one, two].map(careful), LISTS)).toEqual(rows);
+    expect(await read([await put("[]")], LISTS)).toEqual([]);
+  });
+
+  it("keeps each record as it came, on either path", async () => {
+    const text = '[1000,"1.50",null,7,{"a":[1]}]';
+    const object = await put(`[${text}]`);
+    for (const one of [object, careful(object)]) {
+      const sql = recordsQuery([one], { shape: LISTS, bronze: join(dir, "bronze") });
+      const reader = await connection.runAndReadAll(`select to_json(record)::varchar from (${sql})`);
+      expect(reader.getRows()).toEqual([[text]]);
+    }
+  });
+
+  it("may hold objects, with or without a member that names the list", async () => {
+    const days = '[{"date":"2024-02-29","price":"1e-2"},{"date":"1969-12-31","name":"x"}]';
+    const rows = [
+      { date: Date.UTC(2024, 1, 29), price: 0.01, name: null, unreadable: false },
+      { date: -86_400_000, price: null, name: "x", unreadable: false },
+    ];
+    for (const [body, shape] of [
+      [days, DAYS],
+      [`{"rows":${days}}`, WRAPPED],
+    ] as const) {
+      const object = await put(body);
+      expect(await read([object], shape)).toMatchObject(rows);
+      expect(await read([careful(object)], shape)).toMatchObject(rows);
+    }
+  });
+});
+
+describe("the careful path", () => {
+  it.each<readonly [string, boolean]>([
+    ['[1,"1.5"]', true],
+    ['[1,"1.5",null]', true],
+    ['[1,"1.5",null,null]', false],
+    ["[1]", false],
+    ["[]", false],
+    ["null", false],
+    ["7", false],
+    ['{"t":1,"o":"1.5"}', false],
+    ['["1","1.5"]', false],
+    ["[1,1.5]", false],
+    ['[1.5,"1.5"]', false],
+    ...["-0", "0.5", "12E+3", "123456789.123456789123456789", "1e-999"].map((o) => [`[1,"${o}"]`, true] as const),
+    ...["NaN", "1e999", " 1", "1 ", "", "+1", ".5", "1.", "007", "1,5", "0x10", "Infinity", "1_000", "1\\n"].map(
+      (o) => [`[1,"${o}"]`, false] as const,
+    ),
+  ])("finds of %s that it is readable: %s", async (record, readable) => {
+    expect(isStrict([JSON.parse(record)], LISTS)).toBe(readable);
+    const [row] = await read([careful(await put(`[${record}]`))], LISTS);
+    expect(row?.unreadable).toBe(!readable);
+  });
+
+  it.each([
+    ["2024-02-29", true],
+    ["0001-01-01", true],
+    ["9999-12-31", true],
+    ["2023-02-29", false],
+    ["2024-13-01", false],
+    ["2024-00-10", false],
+    ["2024-1-5", false],
+    ["2024/01/05", false],
+    ["2024-01-05T00:00:00Z", false],
+    ["20240105", false],
+    [" 2024-01-05", false],
+    ["epoch", false],
+    ["infinity", false],
+  ])("finds of the date %j that it is readable: %s", async (date, readable) => {
+    const records = [{ date }];
+    expect(isStrict(records, DAYS)).toBe(readable);
+    const [row] = await read([careful(await put(JSON.stringify(records)))], DAYS);
+    expect([row?.unreadable, row?.date]).toEqual([!readable, readable ? Date.parse(`${date}T00:00:00Z`) : null]);
+  });
+});
+
+it("both paths read the same of what is strict, and the careful one finds unreadable what is not", async () => {
+  for (const shape of [LISTS, DAYS]) {
+    const records = fc.sample(anyRecord(shape), { numRuns: 4_000, seed: 20_260_130 });
+    const good = records.filter((record) => isStrict([record], shape));
+    expect(good.length).toBeGreaterThan(300);
+    expect(records.length - good.length).toBeGreaterThan(300);
+
+    const carefully = await read([careful(await put(JSON.stringify(records)))], shape);
+    expect(carefully.map((row) => !row.unreadable)).toEqual(records.map((record) => isStrict([record], shape)));
+    const strict = await put(JSON.stringify(good));
+    expect(await read([strict], shape)).toEqual(await read([careful(strict)], shape));
+  }
+});
+
+/** Records in which any value may be something else than it should be. */
+function anyRecord(shape: RecordShape): fc.Arbitrary<unknown> {
+  const odd = fc.constantFrom<unknown>(null, true, "", "x", [], {}, 1.5, "1", "1e999", "2024-02-30", -1, 2 ** 60);
+  const anyOf = (type: string): fc.Arbitrary<unknown> => {
+    const good: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+      integer: fc.maxSafeInteger(),
+      "decimal-text": fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+      date: fc
+        .integer({ min: -700_000, max: 2_900_000 })
+        .map((day) => new Date(day * 86_400_000).toISOString().slice(0, 10)),
+      string: fc.string(),
+      number: fc.double(),
+    };
+    return fc.oneof({ weight: 9, arbitrary: good[type] ?? fc.constant(null) }, { weight: 1, arbitrary: odd });
+  };
+  const fields = Object.entries(shape.fields);
+  if (fields[0]?.[1].at === undefined) {
+    return fc.record(Object.fromEntries(fields.map(([name, { type }]) => [name, anyOf(type)])), { requiredKeys: [] });
+  }
+  const places = [0, 1, 2, 3].map((i) => anyOf(fields.find(([, { at }]) => at === i)?.[1].type ?? "any"));
+  return fc.tuple(fc.tuple(...places), fc.integer({ min: 0, max: 12 })).map(([list, length]) => list.slice(0, length));
+}
+
+/** A body in bronze, judged as the fetch does. */
+async function put(body: string): Promise<ObjectRecord> {
+  const ordinal = ++bodies;
+  const path = `${ordinal}.json.gz`;
+  await writeFile(join(dir, "bronze", path), gzipSync(body));
+  const json = JSON.parse(body);
+  const shape = [LISTS, DAYS, WRAPPED].find((one) => isStrict(recordsOf(json, one), one));
+  return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined } as ObjectRecord;
+}
+
+function careful(object: ObjectRecord): ObjectRecord {
+  return { ...object, strict: false };
+}
+
+async function read(objects: readonly ObjectRecord[], shape: RecordShape): Promise<Record<string, unknown>[]> {
+  const sql = recordsQuery(objects, { shape, bronze: join(dir, "bronze") });
+  const reader = await connection.runAndReadAll(`select * exclude (record) from (${sql}) order by object_no, row_no`);
+  return reader
+    .getRowObjects()
+    .map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, typeof v === "bigint" ? Number(v) : v])));
+}
