@@ -49,6 +49,8 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     store,
     { fileBronze },
     files,
+    { ledgerOutbox },
+    { createChannels },
   ] = await Promise.all([
     import("./adapters/ledger/database.ts"),
     import("./adapters/ledger/ledger.ts"),
@@ -58,6 +60,8 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     import("./adapters/store/duckdb-store.ts"),
     import("./adapters/bronze/bronze.ts"),
     import("./adapters/files/run-files.ts"),
+    import("./adapters/ledger/outbox.ts"),
+    import("./adapters/channels/channels.ts"),
   ]);
   const { mkdir } = await import("node:fs/promises");
   const stateDir = join(dir, ".retrofill");
@@ -92,6 +96,11 @@ export async function openProject(options: { readonly dir: string | null }): Pro
   return {
     project,
     audit: ledgerAudit(database),
+    alerts: {
+      rules: config.alerts.rules,
+      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
+      outbox: ledgerOutbox(database),
+    },
     pinnedNow: pinned,
     async connect() {
       const { http, others } = await connectSource(dir, config, project);
@@ -103,6 +112,10 @@ export async function openProject(options: { readonly dir: string | null }): Pro
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+function noteOnStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 async function bindPipelines(config: ProjectConfig): Promise<readonly BoundPipeline[]> {

@@ -1,6 +1,7 @@
 import { DAY, HOUR, MINUTE, SECOND } from "../../core/time/instant.ts";
 import type { Clock } from "../ports.ts";
-import type { Channel, Claim, Message, Outbox, SendOutcome, Settlement } from "./ports.ts";
+import type { Channel, Message, Outbox, SendOutcome, Settlement } from "./ports.ts";
+import { sendInTime } from "./send-in-time.ts";
 
 /** Tries of one message, the first included; over about three hours. */
 export const MAX_TRIES = 10;
@@ -51,7 +52,7 @@ export async function deliverOutbox(options: DeliverOptions): Promise<Delivery> 
       do {
         const claim = await outbox.claim(name, { limit: BATCH_SIZE, holdMs: HOLD_MS });
         if (claim.messages.length === 0) return;
-        const outcome = await sendInTime(channel, claim, requestMs, clock);
+        const outcome = await sendInTime(channel, claim.messages, requestMs, clock);
         const settlements = claim.messages.map((message) => settlementOf(message, outcome, options.random));
         await outbox.settle(claim.token, settlements);
         count(tally, settlements);
@@ -79,22 +80,6 @@ function missingChannel(name: string): Channel {
     minSeverity: "low",
     send: async () => ({ kind: "refused", reason: "no such channel in the configuration" }),
   };
-}
-
-async function sendInTime(channel: Channel, { messages }: Claim, ms: number, clock: Clock): Promise<SendOutcome> {
-  const over = new AbortController();
-  const late = async (): Promise<SendOutcome> => {
-    await clock.sleep(ms, over.signal);
-    return { kind: "failed", reason: `no answer within ${ms} ms`, waitMs: null };
-  };
-  try {
-    return await Promise.race([channel.send(messages, over.signal), late()]);
-  } catch (error) {
-    // Only its name: the text of a foreign error may hold the channel's address, which is a secret.
-    return { kind: "failed", reason: `the channel broke (${(error as Error).name})`, waitMs: null };
-  } finally {
-    over.abort();
-  }
 }
 
 function settlementOf(message: Message, outcome: SendOutcome, random: () => number): Settlement {

@@ -1,4 +1,5 @@
 import type { Plan } from "../../core/plan/plan.ts";
+import type { Alerting } from "../../engine/alert/alerting.ts";
 import type { Http } from "../../engine/fetch/http.ts";
 import type { Project } from "../../engine/project.ts";
 import type { Audit } from "../../engine/prove/ports.ts";
@@ -14,6 +15,7 @@ export interface Host {
 export interface OpenProject extends AsyncDisposable {
   readonly project: Project;
   readonly audit: Audit;
+  readonly alerts: Alerting;
   /** Connects to the source of a plan; starts the sandbox where the configuration names it. */
   connect(plan: Pick<Plan, "request">): Promise<Http>;
   /** What the business clock is pinned to, as text, or null. */
