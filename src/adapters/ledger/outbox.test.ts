@@ -133,11 +133,11 @@ describe("a claim", () => {
       ["a", 2],
       ["b", 2],
     ]);
-    await one.settle(first.token, [{ id: first.messages[0]?.id ?? "", status: "given-up", reason: "HTTP 400" }]);
     await other.settle(
       taken.token,
       taken.messages.map(({ id }) => ({ id, status: "sent" as const })),
     );
+    await one.settle(first.token, [{ id: first.messages[0]?.id ?? "", status: "given-up", reason: "HTTP 400" }]);
     const rows = await one.list({ all: true, limit: 10 });
     expect(rows.map(({ status, reason }) => [status, reason])).toEqual([
       ["sent", null],
