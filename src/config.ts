@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
+import { alertsConfig } from "./alerts-config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { ohlcvSettings } from "./pipelines/ohlcv/settings.ts";
 
@@ -53,6 +54,7 @@ const projectConfig = z.strictObject({
   /** Pins the business clock, such as `2026-03-20T20:00:00Z`; RETROFILL_NOW goes before it. */
   now: z.iso.datetime().optional(),
   pipelines: z.strictObject({ ohlcv: ohlcvConfig.optional() }),
+  alerts: alertsConfig.prefault({}),
   store: z
     .strictObject({ memoryLimit: z.string().default("700MB"), threads: z.number().int().min(1).default(2) })
     .prefault({}),

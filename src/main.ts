@@ -48,6 +48,8 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     { fileBronze },
     files,
     { bindOhlcv, OhlcvConnections },
+    { ledgerOutbox },
+    { createChannels },
   ] = await Promise.all([
     import("./adapters/ledger/database.ts"),
     import("./adapters/ledger/ledger.ts"),
@@ -58,6 +60,8 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     import("./adapters/bronze/bronze.ts"),
     import("./adapters/files/run-files.ts"),
     import("./bind-ohlcv.ts"),
+    import("./adapters/ledger/outbox.ts"),
+    import("./adapters/channels/channels.ts"),
   ]);
   const { ohlcv } = config.pipelines;
   const { mkdir, statfs } = await import("node:fs/promises");
@@ -97,6 +101,11 @@ export async function openProject(options: { readonly dir: string | null }): Pro
   return {
     project,
     audit: ledgerAudit(database),
+    alerts: {
+      rules: config.alerts.rules,
+      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
+      outbox: ledgerOutbox(database),
+    },
     pinnedNow: pinned,
     connect(provider) {
       if (!connections) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");
@@ -107,6 +116,10 @@ export async function openProject(options: { readonly dir: string | null }): Pro
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+function noteOnStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 async function init(options: { readonly dir: string; readonly pipelines: readonly string[] }): Promise<InitResult> {

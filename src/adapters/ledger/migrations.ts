@@ -59,6 +59,18 @@ const MIGRATIONS: readonly Migration[] = [
         pid integer not null, process_started bigint not null, purpose text not null, acquired_at bigint not null)`,
     ],
   },
+  {
+    name: "0002-outbox",
+    statements: [
+      `create table outbox (ordinal {serial}, id text not null unique, channel text not null, kind text not null,
+        rule text not null, dedupe_key text not null, severity text not null, title text not null, body text not null,
+        subject text not null, run_id text, at bigint not null, is_open integer not null, status text not null,
+        attempt integer not null, next_at bigint not null, claim text, claimed_until bigint, error text,
+        created_at bigint not null, updated_at bigint not null)`,
+      "create index outbox_by_status on outbox (status, channel, ordinal)",
+      "create index outbox_by_open on outbox (is_open, channel, dedupe_key)",
+    ],
+  },
 ];
 
 /** Brings the ledger to the newest schema; running it twice, or in two processes at once, does no harm. */

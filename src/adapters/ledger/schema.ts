@@ -166,4 +166,30 @@ export interface Tables {
     purpose: string;
     acquired_at: number;
   };
+  /** Messages to people, one a channel and occasion. */
+  outbox: {
+    ordinal: Generated<number>;
+    id: string;
+    channel: string;
+    kind: string;
+    rule: string;
+    dedupe_key: string;
+    severity: string;
+    title: string;
+    body: string;
+    /** JSON: what it is about (see AlertSubject). */
+    subject: string;
+    run_id: string | null;
+    at: number;
+    /** 1 on what a channel was last told of a condition that has not ended. */
+    is_open: number;
+    status: string;
+    attempt: number;
+    next_at: number;
+    claim: string | null;
+    claimed_until: number | null;
+    error: string | null;
+    created_at: number;
+    updated_at: number;
+  };
 }

@@ -151,6 +151,7 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
     ).option("--queries", "print the verification queries and what they answer"),
     async ([selector], flags) => (await import("./commands/verify.ts")).verify(selector ?? null, flags),
   );
+  addAlerts(program, on);
   const audit = program.command("audit").description("the proof");
   on(
     audit
@@ -240,6 +241,27 @@ function addRuns(program: Command, on: On): void {
   );
   on(program.command("cancel <run>").description("end a run; what was answered is kept"), async ([run]) =>
     (await import("./commands/runs.ts")).control(run ?? "", "cancel"),
+  );
+}
+
+function addAlerts(program: Command, on: On): void {
+  const alerts = program.command("alerts").description("what people were told, and what still waits to be told");
+  on(
+    alerts
+      .command("list", { isDefault: true })
+      .description("conditions that hold and messages not delivered")
+      .option("--all", "the last messages of every kind"),
+    async (_, flags) => (await import("./commands/alerts.ts")).list(flags),
+  );
+  on(
+    alerts
+      .command("deliver")
+      .description("deliver what is due")
+      .option("--retry", "also what waits for its next try and what was given up"),
+    async (_, flags) => (await import("./commands/alerts.ts")).deliver(flags),
+  );
+  on(alerts.command("test <channel>").description("send a test message on one channel"), async ([channel]) =>
+    (await import("./commands/alerts.ts")).test(channel ?? ""),
   );
 }
 

@@ -1,0 +1,62 @@
+import { type Alert, type AlertSubject, dedupeKeyOf, type Finding } from "./alert.ts";
+import type { AlertFacts } from "./facts.ts";
+import type { AlertRule } from "./rule.ts";
+import { failedRun, hasOutcome, partialRun, streak } from "./run-rules.ts";
+import { bySeverity } from "./severity.ts";
+import { longGaps, staleDatasets, usedBudgets } from "./standing-rules.ts";
+import { unusualVolumes } from "./volume-rule.ts";
+
+/** The conditions that hold, worst first. */
+export function evaluate(rules: readonly AlertRule[], facts: AlertFacts): readonly Alert[] {
+  const alerts = rules.flatMap((rule) =>
+    findingsOf(rule, facts).map(
+      (finding): Alert => ({
+        ...finding,
+        rule: rule.kind,
+        dedupeKey: dedupeKeyOf(rule.kind, finding.subject),
+        runId: facts.run?.id ?? null,
+        at: facts.at,
+      }),
+    ),
+  );
+  return alerts.sort((a, b) => bySeverity(a.severity, b.severity));
+}
+
+function findingsOf(rule: AlertRule, facts: AlertFacts): readonly Finding[] {
+  switch (rule.kind) {
+    case "failed":
+      return failedRun(rule, facts);
+    case "streak":
+      return streak(rule, facts);
+    case "partial":
+      return partialRun(rule, facts);
+    case "gap":
+      return longGaps(rule, facts);
+    case "stale":
+      return staleDatasets(rule, facts);
+    case "budget":
+      return usedBudgets(rule, facts);
+    case "volume":
+      return unusualVolumes(rule, facts);
+    default:
+      return rule satisfies never;
+  }
+}
+
+/** Whether the facts speak about `subject` at all: only then does no alert mean that its condition ended. */
+export function isJudged(subject: AlertSubject, facts: AlertFacts): boolean {
+  switch (subject.kind) {
+    case "selector":
+      return facts.run?.selector === subject.selector && hasOutcome(facts.run.status);
+    case "dataset":
+      return facts.datasets.some((one) => one.dataset === subject.dataset && one.watermark !== null);
+    case "gap":
+      return facts.datasets.some((one) => one.dataset === subject.dataset && one.isWhole);
+    case "budget":
+      return facts.budgets.some((one) => one.credential === subject.credential && one.period === subject.period);
+    case "slot":
+      return facts.volumes.some((one) => one.dataset === subject.dataset && one.start === subject.start);
+    default:
+      return subject satisfies never;
+  }
+}
