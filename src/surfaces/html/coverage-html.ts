@@ -25,20 +25,11 @@ ${STYLES}
 <main>
 ${header(document)}
 ${totals(document)}
-${completeness(document)}
-${overTime(document)}
-<section class="card" aria-labelledby="gaps-title">
-<h2 id="gaps-title">Gaps</h2>
-<div id="gaps"></div>
-</section>
+${document.entries.length === 0 ? nothing(document) : explorer(document)}
 </main>
 <footer>Made by retrofill at ${escapeHtml(generatedAt)}. Times are UTC unless a zone is named; intervals hold their start and not their end: <code>[start, end)</code>.</footer>
-<noscript><p class="calm">The matrix, the lanes and the list of gaps are drawn by a script, which this browser does not run.</p></noscript>
 <script type="application/json" id="coverage">${embeddedJson(document)}</script>
-<script>
-${pageScript()}
-</script>
-</body>
+${document.entries.length === 0 ? "" : `<script>\n${pageScript()}\n</script>\n`}</body>
 </html>
 `;
 }
@@ -78,7 +69,7 @@ function readable(utc: string): string {
 
 function totals(document: CoverageDocument): string {
   const { series, complete, gaps, due, covered, empty, gap } = totalsOf(document);
-  const mood = gaps === 0 ? "good" : "bad";
+  const mood = due === 0 ? "" : gaps === 0 ? "good" : "bad";
   const incomplete = series - complete;
   return `<section class="card totals" aria-label="Totals">
 <dl class="figures">
@@ -116,6 +107,20 @@ function statesIn({ layout, entries, series }: CoverageDocument): readonly DaySt
 function legendOf(state: DayState): string {
   const { sign, label } = states[state];
   return `<li><span class="swatch ${state}" aria-hidden="true"></span>${sign} ${label}</li>`;
+}
+
+function nothing({ noun }: CoverageDocument): string {
+  return `<section class="card"><h2>Nothing in this scope</h2><p class="calm">No ${escapeHtml(noun.one)} owes anything in what was asked for.</p></section>`;
+}
+
+function explorer(document: CoverageDocument): string {
+  return `<noscript><section class="card"><p class="calm">The matrix, the lanes and the list of gaps are drawn by a script, which this browser does not run.</p></section></noscript>
+${completeness(document)}
+${overTime(document)}
+<section class="card" aria-labelledby="gaps-title">
+<h2 id="gaps-title">Gaps</h2>
+<div id="gaps"></div>
+</section>`;
 }
 
 function completeness({ noun, layout }: CoverageDocument): string {

@@ -94,8 +94,9 @@ th { text-align: left; font-weight: 600; }
 .matrix thead th:last-child { text-align: right; }
 .cell { position: relative; display: block; width: 100%; min-width: 76px; height: 30px; padding: 0 8px 2px; border: 0; border-radius: 6px; overflow: hidden;
   background: color-mix(in srgb, var(--state) 15%, var(--card)); color: var(--state-ink); font-size: 13px; text-align: center; }
-.cell::after { content: ""; position: absolute; left: 0; bottom: 0; height: 3px; width: calc(var(--share) * 100%); background: var(--covered); opacity: 0.85; }
-.cell.gap::before { content: ""; position: absolute; left: 0; bottom: 0; height: 3px; width: 100%; background: var(--gap); }
+.cell.gap { background: color-mix(in srgb, var(--state) calc(12% + 45% * (1 - var(--share))), var(--card)); }
+.cell.gap::before, .cell.gap::after { content: ""; position: absolute; left: 0; bottom: 0; height: 3px; width: 100%; background: var(--gap); }
+.cell.gap::after { width: calc(var(--share) * 100%); background: var(--covered); }
 .cell.closed, .cell.none { background: none; box-shadow: inset 0 0 0 1px var(--line); }
 .cell.none { box-shadow: none; }
 .cell i { margin-right: 6px; font-style: normal; font-weight: 700; }
@@ -139,8 +140,8 @@ canvas.lanes:focus-visible, canvas.days:focus-visible { outline-offset: 3px; bor
 #gaps > .tools .copy { margin-left: auto; height: 32px; }
 #gaps input { width: 320px; }
 .gaps { width: 100%; font-size: 13px; }
-.gaps th { padding: 4px 10px 6px 0; border-bottom: 1px solid var(--line); white-space: nowrap; color: var(--muted); font-size: 12px; font-weight: 550; }
-.gaps td { padding: 6px 10px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
+.gaps th { padding: 4px 14px 6px 0; border-bottom: 1px solid var(--line); white-space: nowrap; color: var(--muted); font-size: 12px; font-weight: 550; }
+.gaps td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
 .gaps .number { text-align: right; padding-right: 20px; }
 .gaps .reason { white-space: normal; min-width: 180px; }
 .gaps .fill { padding-right: 0; width: 34%; }
@@ -174,6 +175,8 @@ th[aria-sort="descending"] .sort::after { content: " ↓"; }
   .wide { overflow: visible; }
   #time-bar, .matrix thead th, .matrix .first { position: static; }
   .block, tr { break-inside: avoid; }
-  .gaps .fill code { width: auto; white-space: normal; overflow-wrap: anywhere; }
+  .figures { grid-template-columns: repeat(4, 1fr); }
+  #time-bar { margin: 0; padding: 0; }
+  .gaps th:last-child, .gaps .fill { display: none; }
 }
 `.trim();

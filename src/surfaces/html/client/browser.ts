@@ -43,6 +43,8 @@ export interface PageElement {
   /** Of inputs only. */
   value: string;
   checked: boolean;
+  scrollLeft: number;
+  readonly scrollWidth: number;
   readonly clientWidth: number;
   readonly offsetWidth: number;
   readonly offsetHeight: number;

@@ -24,6 +24,8 @@ export function calendars(
   const HEAD_PX = 16;
   const ROW_PX = HEAD_PX + 6 * STEP_PX + 10;
   const YEAR_PX = 40;
+  /** So many calendars are always drawn; of more, those near the screen, and the others give their memory back. */
+  const KEPT_BLOCKS = 30;
   const DAY_MS = 86_400_000;
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const { element, browser } = kit;
@@ -60,20 +62,20 @@ export function calendars(
   root.replaceChildren(...blocks.map((block) => block.section));
   for (const block of blocks) {
     size(block);
-    watch.observe(block.section);
+    if (blocks.length > KEPT_BLOCKS) watch.observe(block.section);
+    else block.isOnScreen = true;
   }
 
   function blockOf(entry: DocumentEntry): Block {
     const days = entry.days ?? [];
-    const due = days.filter(({ state }) => state !== "closed");
-    const open = due.filter(({ state }) => isOpen(state)).length;
-    const share = kit.percent(due.length - open, due.length);
-    const words = `${kit.plural(due.length, "due day", "due days")}, ${share}`;
+    const count = days.filter(({ state }) => state !== "closed").length;
+    const open = days.filter(({ state }) => isOpen(state)).length;
+    const words = `${open === 0 ? "none" : kit.count(open)} of ${kit.plural(count, "day", "days")} missing`;
     const canvas = browser.document.createElement("canvas");
     canvas.className = "days";
     canvas.setAttribute("tabindex", "0");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${entry.entry} by day: ${words}, ${kit.plural(open, "day", "days")} missing`);
+    canvas.setAttribute("aria-label", `${entry.entry} by day: ${words}`);
     canvas.setAttribute("aria-describedby", "lanes-help");
     const plot = element("div", { class: "plot" }, canvas);
     const section = element(
@@ -84,9 +86,7 @@ export function calendars(
         {},
         entry.entry,
         ...(entry.name === null ? [] : [element("small", {}, entry.name)]),
-        open === 0
-          ? element("span", { class: "state" }, words)
-          : element("span", { class: "state open" }, `✗ ${kit.plural(open, "day", "days")} missing of ${words}`),
+        element("span", { class: open === 0 ? "state" : "state open" }, open === 0 ? words : `✗ ${words}`),
       ),
       plot,
     );
@@ -162,7 +162,7 @@ export function calendars(
     const { width, height } = size(block);
     const pen = brush.pen(block.canvas, width, height);
     if (pen === null || height === 0) return;
-    const font = kit.color("--font");
+    const font = brush.color("font");
     pen.textBaseline = "middle";
     pen.textAlign = "left";
     for (const month of block.months) drawMonth(pen, block, month, font);

@@ -42,8 +42,7 @@ export function gapsTable(
     }),
   );
   if (all.length === 0) {
-    const what = "Every due slot is covered, or was asked for at least twice and is empty at the source.";
-    const words = coverage.series.length === 0 ? "There are no series in this scope." : `No gaps. ${what}`;
+    const words = "No gaps: every due slot is covered, or was asked for at least twice and is empty at the source.";
     options.root.replaceChildren(element("p", { class: "calm" }, words));
     return { filter() {} };
   }

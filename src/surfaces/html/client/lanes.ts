@@ -31,6 +31,8 @@ export function lanes(
   const OPEN_PX = 14;
   const LEAST_PX = 3;
   const REACH_PX = 5;
+  /** So many blocks are always drawn; of more, those near the screen, and the others give their memory back. */
+  const KEPT_BLOCKS = 30;
   const { element, browser, count, percent } = kit;
   const { coverage, bar, root } = options;
 
@@ -59,14 +61,16 @@ export function lanes(
         if (!block) continue;
         block.isOnScreen = isIntersecting;
         if (isIntersecting) drawBlock(block);
-        // A canvas that nobody sees gives its memory back.
         else block.canvas.width = 0;
       }
     },
     { rootMargin: "400px" },
   );
   root.replaceChildren(...blocks.map((block) => block.section));
-  for (const { section } of blocks) watch.observe(section);
+  for (const block of blocks) {
+    if (blocks.length > KEPT_BLOCKS) watch.observe(block.section);
+    else block.isOnScreen = true;
+  }
 
   function blockOf({ entry, name }: DocumentEntry, series: readonly DocumentSeries[]): Block {
     const canvas = browser.document.createElement("canvas");
@@ -159,7 +163,7 @@ export function lanes(
         visible.filter(({ state }) => state !== "covered"),
         middle,
       );
-      if (pointed !== null && i === lane) drawOutline(pen, x(pointed.start), x(pointed.end), middle);
+      if (pointed !== null && i === lane) drawOutline(pen, x, pointed, middle);
     });
   }
 
@@ -225,11 +229,17 @@ export function lanes(
     }
   }
 
-  function drawOutline(pen: Pen, from: number, to: number, middle: number): void {
+  function drawOutline(
+    pen: Pen,
+    x: (at: number) => number,
+    { start, end, state }: DocumentSegment,
+    middle: number,
+  ): void {
+    const height = (state === "covered" ? COVERED_PX : OPEN_PX) + 2;
     pen.strokeStyle = brush.color("ink");
     pen.lineWidth = 1.5;
     pen.beginPath();
-    pen.roundRect(from - 1, middle - OPEN_PX / 2 - 1, Math.max(to - from, LEAST_PX) + 2, OPEN_PX + 2, 3);
+    pen.roundRect(x(start) - 1, middle - height / 2, Math.max(x(end) - x(start), LEAST_PX) + 2, height, 3);
     pen.stroke();
   }
 

@@ -7,6 +7,10 @@ export interface MatrixModel {
   /** What an entry is called, such as symbol. */
   readonly noun: string;
   readonly columns: readonly string[];
+  /** What a cell counts: due slots, or days. */
+  readonly counted: string;
+  /** Whether the last columns matter most where not all are seen. */
+  readonly showsLast: boolean;
   readonly rows: readonly MatrixRow[];
 }
 
@@ -19,7 +23,7 @@ export interface MatrixRow {
 
 export interface MatrixCell {
   readonly mark: DocumentSeries["mark"];
-  /** Due slots, and those of them that are covered or empty at the source. */
+  /** What should be there, and what of it is, with rows or empty at the source. */
   readonly due: number;
   readonly there: number;
   /** Goes to where the cell is drawn over time. */
@@ -49,6 +53,8 @@ export function matrix(kit: Kit, model: MatrixModel, root: PageElement): Matrix 
     ),
   );
 
+  if (model.showsLast) root.scrollLeft = root.scrollWidth;
+
   function lineOf(row: MatrixRow): PageElement {
     const due = row.cells.reduce((sum, cell) => sum + (cell?.due ?? 0), 0);
     const there = row.cells.reduce((sum, cell) => sum + (cell?.there ?? 0), 0);
@@ -70,7 +76,7 @@ export function matrix(kit: Kit, model: MatrixModel, root: PageElement): Matrix 
   function buttonOf(row: MatrixRow, cell: MatrixCell, column: number): PageElement {
     const { state, label } = kit.marks[cell.mark];
     const share = percent(cell.there, cell.due);
-    const slots = `${count(cell.there)} of ${count(cell.due)} due slots`;
+    const slots = `${count(cell.there)} of ${count(cell.due)} ${model.counted}`;
     const spoken = `${row.entry} ${model.columns[column]}: ${label}, ${share}, ${slots}`;
     const button = element(
       "button",

@@ -6,7 +6,8 @@ import type { Kit } from "./kit.ts";
 export interface Painter {
   /** A pen for `canvas` in CSS pixels, the canvas sized and cleared; null when the browser gives none. */
   pen(canvas: PageCanvas, width: number, height: number): Pen | null;
-  color(name: "ink" | "muted" | "line" | "track" | "accent" | "card" | SpanState): string;
+  /** A colour of the page, or its font. */
+  color(name: "font" | "ink" | "muted" | "line" | "track" | "accent" | "card" | SpanState): string;
   /** Colour and pattern of a state: colour is never the only sign. */
   fill(state: SpanState): Paint;
   /** Forgets colours, after the page's scheme changed. */

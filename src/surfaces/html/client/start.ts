@@ -98,6 +98,8 @@ export function start(browser: Browser, parts: Parts): void {
     return {
       noun: coverage.noun.one,
       columns: coverage.columns,
+      counted: "due slots",
+      showsLast: false,
       rows: coverage.entries.map(({ entry, name }) => ({
         entry,
         name,
@@ -126,6 +128,8 @@ export function start(browser: Browser, parts: Parts): void {
     return {
       noun: coverage.noun.one,
       columns: sorted,
+      counted: "days",
+      showsLast: true,
       rows: rows.map(({ entry, name, months }) => ({
         entry,
         name,

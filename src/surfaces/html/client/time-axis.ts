@@ -48,6 +48,7 @@ export function timeAxis(): TimeAxis {
     { unit: "year", n: 5, ms: 5 * YEAR, px: 44 },
     { unit: "year", n: 10, ms: 10 * YEAR, px: 44 },
     { unit: "year", n: 50, ms: 50 * YEAR, px: 44 },
+    { unit: "year", n: 100, ms: 100 * YEAR, px: 44 },
   ] as const;
   type Step = (typeof STEPS)[number];
 

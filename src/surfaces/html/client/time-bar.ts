@@ -85,11 +85,17 @@ export function timeBar(
     view.glide({ start: start + (end - start) * share, end: end + (end - start) * share });
   }
 
+  let measured = 0;
+
+  /** Measured once a drawing, before anything changes: asking later would lay out the whole page again. */
   function width(): number {
-    return Math.max(60, plot.clientWidth);
+    if (measured === 0) measured = Math.max(60, plot.clientWidth);
+    return measured;
   }
 
   function draw(): void {
+    measured = 0;
+    width();
     const { start, end } = view.span;
     range.textContent = `${roundedInterval(start, end)} UTC · ${axis.length(end - start)}`;
     drawOverview();
@@ -172,7 +178,7 @@ export function timeBar(
     const { start, end } = view.span;
     const x = (at: number): number => ((at - start) / (end - start)) * px;
     const { minor, major } = axis.ticks(start, end, px);
-    const font = kit.color("--font");
+    const font = brush.color("font");
     pen.textBaseline = "middle";
     pen.textAlign = "center";
     pen.font = `11px ${font}`;

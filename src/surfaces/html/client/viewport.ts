@@ -22,7 +22,11 @@ export interface Viewport {
 }
 
 /** Embedded in the page as text: it may use nothing from outside itself. */
-export function viewport(browser: Browser, whole: Span, changed: () => void): Viewport {
+export function viewport(
+  browser: Pick<Browser, "matchMedia" | "performance" | "requestAnimationFrame">,
+  whole: Span,
+  changed: () => void,
+): Viewport {
   const FINEST_MS = Math.min(10 * 60_000, whole.end - whole.start);
   const GLIDE_MS = 220;
   let span = whole;
