@@ -109,7 +109,10 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
   );
   on(
     withScope(program.command("coverage [selector]").description("completeness matrix, keys by timeframes"))
-      .addOption(new Option("--format <format>", "how to write it").choices(["table", "json", "md"]).default("table"))
+      .addOption(
+        new Option("--format <format>", "how to write it").choices(["table", "json", "md", "html"]).default("table"),
+      )
+      .option("--out <file>", "where the html page goes (default: coverage.html)")
       .option("--check", "exit 3 when there are gaps"),
     async ([selector], flags) => (await import("./commands/coverage.ts")).coverage(selector ?? null, flags),
   );

@@ -1,19 +1,25 @@
+import { writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { RetrofillError } from "../../../core/errors.ts";
 import { formatInstant } from "../../../core/time/instant.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
+import type { OpenProject } from "../host.ts";
+import { bytes } from "../output.ts";
 import { matrixOf, printMatrix } from "../render/matrix.ts";
 import type { RequestFlags } from "../request.ts";
 import { columnsOf } from "../run-session.ts";
-import { readScope } from "./reading.ts";
+import { type Reading, readScope } from "./reading.ts";
 
 /** The completeness matrix as of business now. */
 export function coverage(
   selector: string | null,
-  flags: RequestFlags & { readonly format?: string; readonly check?: boolean },
+  flags: RequestFlags & { readonly format?: string; readonly out?: string; readonly check?: boolean },
 ) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
-      const { scoped, request, now } = await readScope(opened, selector, flags);
+      const reading = await readScope(opened, selector, flags);
+      const { scoped, request, now } = reading;
       const columns = columnsOf(opened, request);
       const { output } = context;
       const document = {
@@ -21,6 +27,7 @@ export function coverage(
         series: scoped.map((one) => ({ ...cellOf(one) })),
       };
       if (flags.format === "md") printMarkdown(output.line, scoped, columns);
+      else if (flags.format === "html") await writePage(context, opened, reading, flags.out ?? "coverage.html");
       else if (flags.format === "json" && !output.json) output.line(JSON.stringify(document, null, 2));
       else {
         output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC`);
@@ -47,6 +54,36 @@ function cellOf({ series, standing }: ScopedSeries): object {
     refused: slots.refused,
     complete: slots.gap === 0,
   };
+}
+
+/** Writes the page, and says where it is. @throws RetrofillError USAGE when the file cannot be written */
+async function writePage(context: Context, opened: OpenProject, reading: Reading, file: string): Promise<void> {
+  const { bound, dataset, request, scoped, now } = reading;
+  const { project } = opened;
+  // Loaded when used: the page's parts would slow every other form of the command.
+  const { coverageDocument, layoutFor } = await import("../../html/coverage-document.ts");
+  const { coverageHtml } = await import("../../html/coverage-html.ts");
+  const page = coverageHtml(
+    coverageDocument(scoped, {
+      title: `Coverage of ${dataset.name}`,
+      project: basename(project.dir),
+      now,
+      pinned: opened.pinnedNow !== null,
+      generatedAt: project.clock.now(),
+      columns: columnsOf(opened, request),
+      pipeline: bound.pipeline,
+      selector: dataset.name,
+      layout: layoutFor(bound.pipeline, scoped),
+    }),
+  );
+  try {
+    await writeFile(file, page);
+  } catch (cause) {
+    throw new RetrofillError("USAGE", `--out ${file}: cannot be written (${(cause as Error).message})`, { cause });
+  }
+  const written = `${file}  ${bytes(Buffer.byteLength(page))}`;
+  if (context.output.json) context.output.note(written);
+  else context.output.line(written);
 }
 
 function printMarkdown(
