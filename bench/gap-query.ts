@@ -6,7 +6,7 @@ import type { Axis } from "../src/core/dataset/axis.ts";
 import { type Series, seriesKey } from "../src/core/dataset/series.ts";
 import { slotAt } from "../src/core/time/grid.ts";
 import { DAY, HOUR, type Instant, instant, MINUTE } from "../src/core/time/instant.ts";
-import { openTrialLedger, TRIAL_DATASET, TRIAL_NOW } from "./ledger-trial.ts";
+import { openTrialLedger, TRIAL_DATASET, TRIAL_NOW, TRIAL_SOURCE } from "./ledger-trial.ts";
 
 // The gap query: every interval of a dataset is read from the ledger, and core works out what each series owes.
 // The first line is the target's; the next have more cells, or more series, to show what costs and what does not.
@@ -95,6 +95,17 @@ function seriesOf(i: number, grain: "1m" | "1h", start: Instant): Series {
     earliest: null,
   };
   const key = seriesKey([`S${i}`, grain]);
-  const entry = `S${i}`;
-  return { dataset: TRIAL_DATASET, version: 1, key, parts: {}, entry, axis, since: instant(start + HOUR), ask: {} };
+  return {
+    dataset: TRIAL_DATASET,
+    version: 1,
+    key,
+    parts: {},
+    entry: `S${i}`,
+    axis,
+    since: instant(start + HOUR),
+    source: TRIAL_SOURCE,
+    lookbackMs: 0,
+    params: {},
+    ask: {},
+  };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "libsql";
 import { instant } from "../src/core/time/instant.ts";
-import { openTrialLedger, trialChunk, trialOwner, trialPlan } from "./ledger-trial.ts";
+import { openTrialLedger, TRIAL_SOURCE, trialChunk, trialOwner, trialPlan } from "./ledger-trial.ts";
 
 // Bookkeeping of chunks that do nothing: claimed, then settled as fetched, each one durable and in the hash chain
 // before its worker goes on. Beside it the machine's own pace: durable one-row transactions of the same SQLite.
@@ -69,7 +69,12 @@ async function bookkeeping(): Promise<{ perSecond: number; perCommit: number; op
   const active = new Set<Promise<void>>();
   let settled = 0;
   for (;;) {
-    const claimed = await ledger.claimFetches(run, CONCURRENCY - active.size, now(), () => true);
+    const claimed = await ledger.claimFetches(run, {
+      limit: CONCURRENCY - active.size,
+      sources: [TRIAL_SOURCE],
+      now: now(),
+      isAlive: () => true,
+    });
     for (const chunk of claimed.chunks) {
       const task: Promise<void> = ledger.settleChunk(chunk, { event: "fetched" }, now()).then(() => {
         settled++;

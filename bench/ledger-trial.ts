@@ -16,6 +16,7 @@ export interface TrialLedger extends AsyncDisposable {
 }
 
 export const TRIAL_DATASET = "trial.hours";
+export const TRIAL_SOURCE = "trial";
 export const TRIAL_START = instant(Date.parse("2024-01-01T00:00:00Z"));
 export const TRIAL_NOW = instant(Date.parse("2026-03-20T20:00:00Z"));
 
@@ -54,14 +55,17 @@ export function trialPlan(id: string): Plan {
       from: null,
       to: null,
       limit: null,
+      watermark: null,
       maxConcurrent: 8,
+      withInputs: false,
+      ask: "gaps",
     },
     series: [],
     steps: [],
     repair: { rounds: 2, calls: 2 },
     settings: {},
     limits: "5/2s",
-    cost: { calls: 0, minutes: 0, rows: 0, bytes: 0 },
+    cost: { calls: 0, minutes: 0, rows: 0, bytes: 0, providers: [], choices: [], savedCalls: 0 },
     fingerprint: { declarations: "", registry: {}, coverage: {} },
     hash: "",
   };
@@ -75,6 +79,7 @@ export function trialChunk(key: string | SeriesKey, from: number, to: number, ro
     dataset: TRIAL_DATASET,
     version: 1,
     key: seriesKey([key]),
+    source: TRIAL_SOURCE,
     window: { start: trialHour(from), end: trialHour(to) },
   };
 }

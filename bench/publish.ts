@@ -28,8 +28,8 @@ const BARS = 50_000;
 const ROUNDS = 5;
 const NOW = instant(Date.UTC(2026, 0, 1));
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
-const { records: shape } = polygonSource();
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const source = polygonSource();
 
 const folder = await mkdtemp(join(tmpdir(), "retrofill-publish-"));
 try {
@@ -139,6 +139,8 @@ async function makeBody(
     dataset: marketData.name,
     version: marketData.version,
     key: series.key,
+    keys: [series.key],
+    source: source.name,
     page: 0,
     target: path,
     path,
@@ -162,8 +164,7 @@ async function publish(
     chunkId: randomUUID(),
     fence: 1,
     dataset: marketData,
-    source: "polygon",
-    shape,
+    sources: new Map([[source.name, { system: source.system, records: source.records, match: null }]]),
     objects: bodies.map((body) => body.object),
     series: all.map((series) => {
       const answered = normalize(bodies.filter((body) => body.series === series).map((body) => body.object.answered));

@@ -119,7 +119,10 @@ function withAnotherPrice(bound: BoundPipeline, version: number): BoundPipeline 
   const datasets = bound.pipeline.datasets.map((dataset) => ({
     ...dataset,
     version,
-    production: { ...dataset.production, select: { ...dataset.production.select, close: "raw.c * 2" } },
+    extract: dataset.extract && {
+      ...dataset.extract,
+      select: { ...dataset.extract.select, close: "raw.c * 2" },
+    },
   }));
   return { ...bound, pipeline: { ...bound.pipeline, datasets } };
 }

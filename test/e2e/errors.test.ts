@@ -398,8 +398,8 @@ async function factor(at: World): Promise<number> {
   at.wrap((opened) => ({
     ...opened,
     async [Symbol.asyncDispose]() {
-      const [bound] = opened.project.pipelines;
-      if (bound) seen = (await opened.project.budget.usage(bound.credential, bound.limits)).factor;
+      const provider = opened.project.pipelines[0]?.sources[0]?.provider;
+      if (provider) seen = (await opened.project.budget.usage(provider.credential, provider.limits)).factor;
       await opened[Symbol.asyncDispose]();
     },
   }));

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import Database from "libsql";
 import { scopeOf } from "../../src/engine/plan/scope.ts";
+import type { Request } from "../../src/core/plan/plan.ts";
 import { type Project, select } from "../../src/engine/project.ts";
 import { verifyAudit } from "../../src/engine/prove/audit.ts";
 import { verifyDataset } from "../../src/engine/prove/verify.ts";
@@ -232,11 +233,24 @@ async function leftovers(project: Project): Promise<readonly string[]> {
 export async function proofOf(dir: string) {
   await using opened = await openProject({ dir });
   const { project, audit } = opened;
-  const scope = { job: null, entries: null, narrow: {}, from: null, to: null, limit: null };
-  const request = { selector: "ohlcv", maxConcurrent: CONCURRENCY, ...scope };
-  const { bound, dataset } = select(project, "ohlcv");
+  const request: Request = {
+    selector: "ohlcv",
+    job: null,
+    entries: null,
+    narrow: {},
+    from: null,
+    to: null,
+    watermark: null,
+    limit: null,
+    maxConcurrent: CONCURRENCY,
+    withInputs: false,
+    ask: "gaps",
+  };
+  const { bound, datasets } = select(project, "ohlcv");
+  const [dataset] = datasets;
+  if (!dataset || datasets.length > 1) throw new Error("unreachable: the pipeline's name selects its one main dataset");
   const now = project.businessNow();
-  const scoped = await scopeOf(project, bound, dataset, request, { now, leaveOut: "fresh" });
+  const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
   const { disputes, doubled } = await verifyDataset(project, dataset, scoped);
   const { faults } = await verifyAudit(project, audit, () => undefined);
   return { disputes, doubled, faults, leftovers: await leftovers(project) };

@@ -14,7 +14,7 @@ import type { RollSlot } from "./roll-up-by-hand.ts";
 /** After every bar that a file can hold: all of its slots have settled. */
 const LATE = instant(Date.UTC(2030, 0, 1));
 
-const pipeline = ohlcvPipeline(ohlcvSettings.parse({}));
+const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse({}), source: "polygon" });
 
 /** The axis that the pipeline gives a symbol of this asset class. */
 export function axisOf(assetClass: AssetClass, timeframe: Timeframe): Axis {

@@ -132,6 +132,8 @@ function sidecar(file: BronzeObject): BronzeSidecar {
       dataset: "ohlcv.market_data",
       version: 1,
       key: asSeriesKey("BTC/1m"),
+      keys: [asSeriesKey("BTC/1m")],
+      source: "polygon",
       page: 2,
       target: "/v2/aggs",
       answered: { start: instant(0), end: instant(60_000) },

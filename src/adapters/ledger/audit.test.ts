@@ -3,6 +3,7 @@ import {
   openTrialLedger,
   TRIAL_DATASET,
   TRIAL_NOW,
+  TRIAL_SOURCE,
   type TrialLedger,
   trialChunk,
   trialHour,
@@ -167,7 +168,12 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
   await ledger.savePlan(plan);
   const run = await ledger.openRun(plan, runId, trialOwner(1), [trialChunk("A", 0, 8)], TRIAL_NOW);
   if (!run) throw new Error("unreachable: the plan was not applied before");
-  const [chunk] = (await ledger.claimFetches(run, 1, TRIAL_NOW, () => false)).chunks;
+  const [chunk] = (await ledger.claimFetches(run, {
+    limit: 1,
+    sources: [TRIAL_SOURCE],
+    now: TRIAL_NOW,
+    isAlive: () => false,
+  })).chunks;
   if (!chunk) throw new Error("unreachable: there was one chunk");
   const progress = { page: 1, from: trialHour(8), next: null, complete: true };
   const object = {
@@ -177,6 +183,8 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
     dataset: chunk.dataset,
     version: 1,
     key: chunk.key,
+    keys: [chunk.key],
+    source: TRIAL_SOURCE,
     page: 0,
     target: "/hours/A",
     path: `${chunk.id}-0.json.gz`,
@@ -190,8 +198,8 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
   };
   await ledger.commitPage(chunk, object, progress);
   await ledger.settleChunk({ ...chunk, progress }, { event: "fetched" }, TRIAL_NOW);
-  const build = { ...trialChunk("*", 0, 8), kind: "build" as const };
-  const publication = await ledger.beginPublication(runId, run.fence, build, [chunk.id]);
+  const build = { ...trialChunk("*", 0, 8), kind: "build" as const, source: null };
+  const publication = await ledger.beginPublication(runId, run.fence, build, { members: [chunk.id] });
   const holes = options.holes ? [{ start: trialHour(2), end: trialHour(3) }] : [];
   await ledger.commitPublication(
     {
@@ -203,6 +211,7 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
       quarantinedBy: {},
       rowsBySeries: { A: { inserted: 8, updated: 0, retracted: 0 } },
       findings: new Map([[A, { answered: [{ ...chunk.window, chunk: chunk.id }], holes, blocked: [] }]]),
+      built: new Map(),
       members: [chunk.id],
       changes: [],
     },

@@ -4,6 +4,7 @@ import {
   openTrialLedger,
   TRIAL_DATASET,
   TRIAL_NOW,
+  TRIAL_SOURCE,
   type TrialLedger,
   trialChunk,
   trialHour,
@@ -69,7 +70,12 @@ class Claim implements Command {
     return true;
   }
   async run(model: Model, real: Real): Promise<void> {
-    const claim = real.ledger.claimFetches(real.run, this.limit, at(model.now), () => true);
+    const claim = real.ledger.claimFetches(real.run, {
+      limit: this.limit,
+      sources: [TRIAL_SOURCE],
+      now: at(model.now),
+      isAlive: () => true,
+    });
     if (model.status !== "running") return void (await expect(claim).rejects.toMatchObject({ code: "RUN_STATE" }));
     const claimed = await claim;
     const open = all(model).filter(({ status }) => status === "pending" || status === "deferred");
@@ -239,13 +245,10 @@ class Publish implements Command {
   async run(model: Model, real: Real): Promise<void> {
     const members = all(model).filter((chunk) => chunk.status === "fetched" && chunk.from > chunk.start);
     const fence = this.stale ? model.fence - 1 : model.fence;
-    const publication = { ...trialChunk("*", 0, 12), kind: "build" as const };
-    const begin = real.ledger.beginPublication(
-      real.run.id,
-      fence,
-      publication,
-      members.map((chunk) => chunk.id),
-    );
+    const publication = { ...trialChunk("*", 0, 12), kind: "build" as const, source: null };
+    const begin = real.ledger.beginPublication(real.run.id, fence, publication, {
+      members: members.map((chunk) => chunk.id),
+    });
     if (this.stale || model.status !== "running") {
       return void (await expect(begin).rejects.toMatchObject({ code: "RUN_STATE" }));
     }
@@ -268,6 +271,7 @@ class Publish implements Command {
       quarantinedBy: {},
       rowsBySeries: { A: { inserted: 3, updated: 0, retracted: 0 } },
       findings,
+      built: new Map(),
       members: members.map((chunk) => chunk.id),
       changes: [],
     };
@@ -534,6 +538,8 @@ function object(model: Model, claim: ChunkRecord, chunk: ModelChunk): Omit<Objec
     dataset: claim.dataset,
     version: claim.version,
     key: claim.key,
+    keys: [claim.key],
+    source: TRIAL_SOURCE,
     page: chunk.pages,
     target: `/hours/${id}`,
     path: `bronze/${id}`,

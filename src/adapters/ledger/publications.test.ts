@@ -3,6 +3,7 @@ import {
   openTrialLedger,
   TRIAL_DATASET,
   TRIAL_NOW,
+  TRIAL_SOURCE,
   type TrialLedger,
   trialChunk,
   trialHour,
@@ -72,15 +73,20 @@ async function fetched(trial: TrialLedger): Promise<{ readonly run: RunRecord; r
   await ledger.savePlan(plan);
   const run = await ledger.openRun(plan, "run-1", trialOwner(1), [trialChunk("A", 0, 8)], TRIAL_NOW);
   if (!run) throw new Error("unreachable: the plan was not applied before");
-  const [member] = (await ledger.claimFetches(run, 1, TRIAL_NOW, () => true)).chunks;
+  const [member] = (await ledger.claimFetches(run, {
+    limit: 1,
+    sources: [TRIAL_SOURCE],
+    now: TRIAL_NOW,
+    isAlive: () => true,
+  })).chunks;
   if (!member) throw new Error("unreachable: there was one chunk");
   await ledger.settleChunk(member, { event: "fetched" }, TRIAL_NOW);
   return { run, member };
 }
 
 function begin(trial: TrialLedger, run: RunRecord, member: ChunkRecord): Promise<ChunkRecord> {
-  const publication = { ...trialChunk("*", 0, 8), kind: "build" as const };
-  return trial.ledger.beginPublication(run.id, run.fence, publication, [member.id]);
+  const publication = { ...trialChunk("*", 0, 8), kind: "build" as const, source: null };
+  return trial.ledger.beginPublication(run.id, run.fence, publication, { members: [member.id] });
 }
 
 function commit(
@@ -100,6 +106,7 @@ function commit(
       quarantinedBy: {},
       rowsBySeries: { A: { ...rows, updated: 0 } },
       findings: new Map([[A, { answered: [{ ...EIGHT_HOURS, chunk: member.id }], holes: [], blocked: [] }]]),
+      built: new Map(),
       members: [member.id],
       changes: [{ key: A, ...EIGHT_HOURS }],
     },

@@ -12,7 +12,7 @@ import type { Lock } from "../ledger/leases.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 const T0 = Date.UTC(2024, 0, 2);
 const window = { start: instant(T0), end: instant(T0 + 5 * 60_000) };
 const btc = seriesOf("BTC");

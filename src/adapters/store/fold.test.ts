@@ -10,7 +10,7 @@ import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 /** Series in one publication: each has a history of its own. */
 const SYMBOLS = ["BTC", "ETH", "SOL", "ADA", "DOT", "XRP"];
 const series = SYMBOLS.map((symbol): Series => {
@@ -127,10 +127,12 @@ describe("the stored rows", () => {
   });
 });
 
+const ERROR_THRESHOLD = marketData.extract?.errorThreshold ?? Number.NaN;
+
 /** What one more answer makes of the rows: the rule of the store, row by row. */
 function fold(rows: Model, reply: Reply, object: number): Model {
   const sound = reply.bars.filter((bar) => bar.kind === "sound");
-  if (reply.bars.length - sound.length > marketData.production.errorThreshold * reply.bars.length) return rows;
+  if (reply.bars.length - sound.length > ERROR_THRESHOLD * reply.bars.length) return rows;
   const after = new Map(rows);
   const complete = reply.bars.every((bar) => bar.kind === "sound" || bar.kind === "bad");
   for (let slot = reply.from; slot < reply.to; slot++) {

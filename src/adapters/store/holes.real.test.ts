@@ -17,7 +17,7 @@ import { suspectsByHand } from "./suspects-by-hand.ts";
 
 const root = process.env.RETROFILL_DATA ?? "";
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 
 describe.runIf(root !== "")("silence in recorded series", () => {
   let world: SmallStore;

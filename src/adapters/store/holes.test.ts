@@ -12,7 +12,7 @@ import { type SmallStore, smallStore } from "./small-store.ts";
 import { type ListedSlot, suspectsByHand } from "./suspects-by-hand.ts";
 
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 const NOW = instant(Date.UTC(2025, 6, 1));
 
 let world: SmallStore;

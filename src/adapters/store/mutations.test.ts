@@ -15,7 +15,7 @@ const BARS = 12;
 const WRITTEN = 0.30000000000000004;
 const source = polygonSource();
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 const T0 = Date.UTC(2024, 0, 2);
 const window = { start: instant(T0), end: instant(T0 + BARS * MINUTE) };
 

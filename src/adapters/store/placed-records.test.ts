@@ -52,7 +52,7 @@ function candle(minute: number): unknown[] {
 }
 
 function seriesOf(symbol: string): Series {
-  const pipeline = ohlcvPipeline(settings);
+  const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
   const entry = pipeline.entry(symbol.toUpperCase(), { assetClass: "crypto", timeframes: ["1m"] });
   const [series] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

@@ -13,7 +13,7 @@ import { type SmallStore, smallStore } from "./small-store.ts";
 
 const shape = polygonSource().records;
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline(settings);
+const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
 const T0 = Date.UTC(2024, 0, 2);
 const btc = seriesOf("BTC", "1m");
 const eth = seriesOf("ETH", "1m");

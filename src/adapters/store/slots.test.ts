@@ -322,7 +322,7 @@ function shown(span: { start: number; end: number }): string {
 }
 
 function seriesOf(symbol: string, assetClass: AssetClass, timeframe: Timeframe, settings: Settings = {}): Series {
-  const pipeline = ohlcvPipeline(ohlcvSettings.parse(settings));
+  const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse(settings), source: "polygon" });
   const entry = pipeline.entry(symbol.toUpperCase(), { assetClass, timeframes: [timeframe] });
   const [series] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

@@ -95,6 +95,8 @@ export async function smallStore(declared: {
         dataset: dataset.name,
         version: dataset.version,
         key: series.key,
+        keys: [series.key],
+        source: SOURCE,
         page: 0,
         target: `/asked/${no}`,
         answered: window,
@@ -117,8 +119,7 @@ export async function smallStore(declared: {
         chunkId: `r1.b${publications}`,
         fence: options.fence ?? 1,
         dataset,
-        source: "polygon",
-        shape,
+        sources: new Map([[SOURCE, { system: SOURCE, records: shape, match: null }]]),
         objects,
         series: keys.map((key) => {
           const series = seriesOf.get(key) as Series;
@@ -145,6 +146,9 @@ export async function smallStore(declared: {
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
   };
 }
+
+/** Who all bodies come from. */
+const SOURCE = "polygon";
 
 const freeLock: Lock = {
   hold: (_purpose, _waitMs, work) => work(1),

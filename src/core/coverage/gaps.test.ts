@@ -210,6 +210,9 @@ function series(axis: Axis): Series {
     entry: "A",
     axis,
     since: axis.lifetime.start,
+    source: "trial",
+    lookbackMs: 0,
+    params: {},
     ask: {},
   };
 }

@@ -363,6 +363,9 @@ function series(symbol: string, timeframe: string, given: Given = {}): Series {
     parts: { symbol, timeframe },
     entry: symbol,
     since: all.start,
+    source: "binance",
+    lookbackMs: 0,
+    params: {},
     ask: { assetClass },
     axis: {
       grid: { grain: timeframe as Grid["grain"], zone, ...(anchor === undefined ? {} : { anchor }) },

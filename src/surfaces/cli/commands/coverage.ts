@@ -58,21 +58,22 @@ function cellOf({ series, standing }: ScopedSeries): object {
 
 /** Writes the page, and says where it is. @throws RetrofillError USAGE when the file cannot be written */
 async function writePage(context: Context, opened: OpenProject, reading: Reading, file: string): Promise<void> {
-  const { bound, dataset, request, scoped, now } = reading;
+  const { bound, datasets, request, scoped, now } = reading;
+  const names = datasets.map(({ name }) => name).join(", ");
   const { project } = opened;
   // Loaded when used: the page's parts would slow every other form of the command.
   const { coverageDocument, layoutFor } = await import("../../html/coverage-document.ts");
   const { coverageHtml } = await import("../../html/coverage-html.ts");
   const page = coverageHtml(
     coverageDocument(scoped, {
-      title: `Coverage of ${dataset.name}`,
+      title: `Coverage of ${names}`,
       project: basename(project.dir),
       now,
       pinned: opened.pinnedNow !== null,
       generatedAt: project.clock.now(),
       columns: columnsOf(opened, request),
       pipeline: bound.pipeline,
-      selector: dataset.name,
+      selector: request.selector,
       layout: layoutFor(bound.pipeline, scoped),
     }),
   );
