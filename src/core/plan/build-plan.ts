@@ -79,7 +79,7 @@ export function repairAllowance(calls: number): number {
 }
 
 /** What a plan says of one series. */
-export function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
+export function seriesPlan(state: SeriesState, calls: number, making: SeriesPlan["making"]): SeriesPlan {
   const { standing, series } = state;
   return {
     dataset: series.dataset,
@@ -93,6 +93,7 @@ export function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
     emptySlots: standing.slots.empty,
     gapSlots: standing.slots.gap,
     gapCount: standing.gaps.length,
+    making,
     againSlots: countSlotsOf(series.axis.grid, state.again),
     leftOut: standing.refused.map(({ start, end, reason }) => ({ start, end, reason: reason ?? "refused" })),
     reasons: reasonsOf(state),

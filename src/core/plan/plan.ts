@@ -51,6 +51,8 @@ export interface SeriesPlan {
   readonly emptySlots: number;
   readonly gapSlots: number;
   readonly gapCount: number;
+  /** Of a made series, at most: slots never made that can be, and made ones that changed inputs reach. */
+  readonly making: { readonly fresh: number; readonly halo: number };
   /** Covered slots that are asked again: an incremental run's tail, or everything with `again`. */
   readonly againSlots: number;
   /** Refused less than a day ago and therefore left out. */
@@ -88,8 +90,8 @@ export interface BuildStep {
   readonly rebuild: boolean;
   /** For made series: at most these stretches; what turns out unchanged upstream is not touched. */
   readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
-  /** Slots in `windows` at most: gaps to close, and the halo that changed inputs reach. */
-  readonly slots: { readonly fresh: number; readonly halo: number };
+  /** Of a rebuild: stored answers that are read again. */
+  readonly objects: number;
 }
 
 export type Step = FetchStep | BuildStep;

@@ -2,19 +2,30 @@ import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limit
 import { affected } from "../../core/coverage/lineage.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { setOf } from "../../core/coverage/segment.ts";
-import { withClosedHours } from "../../core/dataset/axis.ts";
+import { dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
-import { upstreamOf } from "../../core/dataset/lineage.ts";
+import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
 import { logicOf } from "../../core/dataset/sql.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { AccessPath, Choice } from "../../core/plan/access-paths.ts";
 import { BYTES_PER_ROW, fetchSteps, repairAllowance, type SeriesState, seriesPlan } from "../../core/plan/build-plan.ts";
-import type { BuildStep, Cost, FetchStep, Fingerprint, Plan, Request, RunKind, RunMode, Step } from "../../core/plan/plan.ts";
+import type {
+  BuildStep,
+  Cost,
+  FetchStep,
+  Fingerprint,
+  Plan,
+  Request,
+  RunKind,
+  RunMode,
+  SeriesPlan,
+  Step,
+} from "../../core/plan/plan.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
 import { HOUR, type Instant, instant, MINUTE, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, intersects, normalize, subtract, union } from "../../core/time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, intersect, intersects, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
@@ -44,6 +55,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
   await refuseAbsentInputs(project, { bound, datasets, scoped, request, now });
 
   const states = new Map<string, SeriesState>();
+  const making = new Map<string, SeriesPlan["making"]>();
   const steps: Step[] = [];
   const choices: Choice[] = [];
   let rows = 0;
@@ -62,12 +74,23 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     steps.push(...fetches.steps);
     choices.push(...fetches.choices);
     rows += fetches.rows;
-    const build = buildStep(bound, dataset, own, steps, {
-      pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
-      rebuild: request.ask === "bronze",
+    const { windows, slots } = windowsToMake(bound, dataset, own, {
+      before: steps,
+      all: request.ask === "bronze",
+      now,
     });
-    rows += build.slots.fresh;
-    steps.push(build);
+    for (const [id, made] of slots) {
+      making.set(id, made);
+      rows += made.fresh;
+    }
+    steps.push({
+      kind: "build",
+      dataset: dataset.name,
+      version: dataset.version,
+      pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
+      windows,
+      ...(await rebuilding(project, dataset, request)),
+    });
   }
   const cost = await costOf(project, bound, steps, { rows, choices, savedCalls: savedCalls(bound, scoped) });
   const calls = callsBySeries(steps, bound);
@@ -77,7 +100,10 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     kind: kindOf(request, scoped),
     overrideState: options.overrideState,
     request,
-    series: [...states.values()].map((state) => seriesPlan(state, calls.get(cellKey(state.series)) ?? 0)),
+    series: [...states.values()].map((state) => {
+      const id = cellKey(state.series);
+      return seriesPlan(state, calls.get(id) ?? 0, making.get(id) ?? { fresh: 0, halo: 0 });
+    }),
     steps,
     repair: { rounds: bound.repairRounds, calls: repairAllowance(cost.calls) },
     settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
@@ -101,9 +127,18 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
 export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
   const chosen = select(project, request.selector);
   const all = chosen.bound.pipeline.datasets;
+  if (request.ask === "bronze") return fromBronze(chosen, request);
   if (!request.withInputs) return chosen;
   const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
   return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
+}
+
+/** From bronze: the datasets and what is made from them, or all of a pipeline by its name. */
+function fromBronze({ bound, datasets, job }: Selection, { selector }: Request): Selection {
+  const all = bound.pipeline.datasets;
+  const names = new Set(datasets.flatMap(({ name }) => [name, ...downstreamOf(all, name)]));
+  const isWhole = selector === bound.pipeline.name;
+  return { bound, datasets: isWhole ? all : all.filter((one) => names.has(one.name)), job };
 }
 
 /**
@@ -230,20 +265,32 @@ export function pathsOf(bound: BoundPipeline, dataset: Dataset): readonly (Acces
     }));
 }
 
+/** Whether a dataset is made anew from stored answers, and from how many. */
+async function rebuilding(
+  project: Project,
+  { name, version, extract, transform }: Dataset,
+  { ask }: Request,
+): Promise<Pick<BuildStep, "rebuild" | "objects">> {
+  if (ask !== "bronze") return { rebuild: false, objects: 0 };
+  const objects = extract === null ? 0 : (await project.ledger.objectsOfDataset(name, version)).length;
+  return { rebuild: objects > 0 || transform !== null, objects };
+}
+
 /**
- * What is published and made of one dataset. For made series at most: what lacks and can be made once the steps before
- * are done, what is stale, and the halo of what those steps may change.
+ * What is made of one dataset at most: what lacks and can be made once the steps before are done, what is stale, and
+ * the halo of what those steps may change; or all of it.
  */
-function buildStep(
+function windowsToMake(
   bound: BoundPipeline,
   dataset: Dataset,
   own: readonly ScopedSeries[],
-  before: readonly Step[],
-  options: Pick<BuildStep, "pendingChunks" | "rebuild">,
-): BuildStep {
+  { before, all, now }: { readonly before: readonly Step[]; readonly all: boolean; readonly now: Instant },
+): {
+  readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
+  readonly slots: ReadonlyMap<string, SeriesPlan["making"]>;
+} {
   const windows: (Interval & { readonly key: SeriesKey })[] = [];
-  let fresh = 0;
-  let halo = 0;
+  const slots = new Map<string, SeriesPlan["making"]>();
   for (const { series, standing, segments, making } of own) {
     if (making === null) continue;
     const covered = setOf(segments, "covered");
@@ -257,19 +304,14 @@ function buildStep(
     const requested = intersect(standing.due, standing.scope === null ? EMPTY : [standing.scope]);
     const lacking = subtract(intersect(ready, requested), covered);
     const stale = intersect(covered, union(making.stale, reached));
-    const all = options.rebuild ? union(lacking, covered) : union(lacking, stale);
-    for (const { start, end } of all) windows.push({ key: series.key, start, end });
-    fresh += countSlotsOf(series.axis.grid, lacking);
-    halo += countSlotsOf(series.axis.grid, intersect(stale, standing.due));
+    const old = all ? covered : stale;
+    for (const { start, end } of union(lacking, old)) windows.push({ key: series.key, start, end });
+    slots.set(cellKey(series), {
+      fresh: countSlotsOf(series.axis.grid, lacking),
+      halo: countSlotsOf(series.axis.grid, intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now))),
+    });
   }
-  return {
-    kind: "build",
-    dataset: dataset.name,
-    version: dataset.version,
-    ...options,
-    windows,
-    slots: { fresh, halo },
-  };
+  return { windows, slots };
 }
 
 /** Where earlier steps may bring or change rows of a series. */

@@ -391,7 +391,9 @@ class RunWorker {
       scoped.map((one) => one.standing),
       { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources },
     );
-    const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
+    // Made anew from bronze, a run is complete when all of it was made: what was never asked is not its matter.
+    const isRemade = this.#plan.request.ask === "bronze" && end.kind === "done";
+    const outcome = end.kind === "control" ? "cancelled" : isRemade ? "succeeded" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
     await moveWatermarks(this.#project, run, this.#plan, this.#datasets);
     const head = await ledger.chainHead(run.id);

@@ -45,6 +45,11 @@ export function run(selector: string, flags: RunFlags) {
     });
 }
 
+/** Makes everything that a selector names anew from bronze; asks nobody. */
+export function reprocess(selector: string, flags: RunFlags) {
+  return run(selector, { ...flags, fromBronze: true });
+}
+
 /** Performs a stored plan. */
 export function apply(planId: string, flags: { readonly results?: string }) {
   return (context: Context): Promise<number> =>
