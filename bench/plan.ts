@@ -46,7 +46,7 @@ for (let round = 1; round <= 3; round++) {
   const chunks = step?.chunks ?? [];
   const callsOf = new Map<string, number>();
   for (const { key } of chunks) callsOf.set(key, (callsOf.get(key) ?? 0) + 1);
-  const series = states.map((state) => seriesPlan(state, callsOf.get(state.series.key) ?? 0));
+  const series = states.map((state) => seriesPlan(state, callsOf.get(state.series.key) ?? 0, { fresh: 0, halo: 0 }));
   const built = performance.now();
   const bare = trialPlan(`plan-${round}`);
   const plan = { ...bare, series, steps, cost: { ...bare.cost, calls: chunks.length, rows } };

@@ -12,7 +12,7 @@ import type { BuildRequest, BuildWindow, Receipt } from "../../engine/store-port
 import { dropImage, sweepImages, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
-import { changesBySeries, sumOf } from "./publish.ts";
+import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
@@ -39,7 +39,7 @@ export async function buildIn(
     await openImages(building);
     await makeRows(building, transform);
     const changes = await writeDifference(building, windows);
-    const receipt = await makeReceipt(building, changes);
+    const receipt = await makeReceipt(building, changes, request.isWhole);
     await writeReceipt(connection, request, receipt);
     await writeImage(building, folders.history);
     await connection.run("commit");
@@ -279,7 +279,11 @@ async function writeDifference(building: Building, windows: readonly Interval[])
   return writeChanges(building);
 }
 
-async function makeReceipt(building: Building, changes: readonly SeriesChange[]): Promise<Receipt> {
+async function makeReceipt(
+  building: Building,
+  changes: readonly SeriesChange[],
+  isWhole: boolean,
+): Promise<Receipt> {
   const { chunkId, fence } = building.request;
   const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
   const received = Number(row?.n ?? 0);
@@ -303,5 +307,6 @@ async function makeReceipt(building: Building, changes: readonly SeriesChange[])
     quarantinedBy: {},
     ...changesBySeries(building, changes),
     findings: {},
+    ...(isWhole ? { totals: await totalsOf(building) } : {}),
   };
 }

@@ -7,7 +7,7 @@ import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { findHoles } from "./holes.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
-import { changesBySeries, publishIn, sumOf } from "./publish.ts";
+import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
@@ -186,6 +186,7 @@ async function makeReceipt(
     },
     quarantinedBy: counts.quarantinedBy,
     ...changesBySeries(writing, changes),
+    totals: await totalsOf(writing),
     findings: Object.fromEntries(
       request.series.map(({ series }, i) => [
         series.key,

@@ -72,9 +72,17 @@ export function staleSet(axis: Axis, reach: Reach, segments: Segments, changes: 
   return normalize(stale);
 }
 
-/** What has to be made of a series: what was never made of the `ready` stretches in `scope`, and what is stale. */
-export function unmadeSet(segments: Segments, ready: IntervalSet, stale: IntervalSet): IntervalSet {
-  return union(subtract(ready, setOf(segments, "covered")), stale);
+/** What has to be made of a series: what was never made of `ready`, and what is stale and can still be made. */
+export function unmadeSet(
+  segments: Segments,
+  { ready, stale, scope }: { readonly ready: IntervalSet; readonly stale: IntervalSet; readonly scope: IntervalSet },
+): IntervalSet {
+  return union(subtract(intersect(ready, scope), setOf(segments, "covered")), intersect(stale, ready));
+}
+
+/** What was made of a series and cannot be made any more: its input was taken back. */
+export function withdrawnSet(segments: Segments, ready: IntervalSet): IntervalSet {
+  return subtract(setOf(segments, "covered"), ready);
 }
 
 /** Where every required input of a series was answered. */

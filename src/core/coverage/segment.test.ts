@@ -12,6 +12,7 @@ import {
 } from "../time/interval-set.ts";
 import {
   answeredSet,
+  applyBuilt,
   applyDispute,
   applyFindings,
   applyUnanswered,
@@ -290,6 +291,70 @@ describe("a disputed stretch", () => {
   it("is a hole again where bronze had no row, since nobody asked a second time", () => {
     const healed = applyFindings(disputed, { answered: [], holes: [span(3, 4)], blocked: [], restored: [span(2, 5)] });
     expect(stateAt(healed, 3)).toBe("hole");
+  });
+});
+
+describe("a build of rows that are made from other datasets", () => {
+  interface Build {
+    readonly windows: IntervalSet;
+    readonly current: IntervalSet;
+  }
+  const anyBuild: fc.Arbitrary<Build> = fc.record({ windows: anySet, current: anySet });
+
+  it("leaves every instant with the seq of the last build that made it, or lifted it once it was made", () => {
+    fc.assert(
+      fc.property(fc.array(anyBuild, { maxLength: 7 }), (builds) => {
+        const segments = builds.reduce<Segments>((before, build, i) => applyBuilt(before, { ...build, seq: i + 1 }), []);
+        for (let at = 0; at < LAST; at++) {
+          let seq: number | null = null;
+          for (const [i, { windows, current }] of builds.entries()) {
+            const isMade = containsInstant(windows, instant(at));
+            if (isMade || (seq !== null && containsInstant(current, instant(at)))) seq = i + 1;
+          }
+          const found = segments.find((segment) => overlapOf(segment, span(at, at + 1)) !== null) ?? null;
+          expect(found?.seq ?? null).toBe(seq);
+          if (found) expect([found.state, found.asked, found.reason, found.chunk]).toEqual(["covered", 1, null, null]);
+        }
+        for (const [i, segment] of segments.entries()) {
+          const next = segments[i + 1];
+          expect(segment.start).toBeLessThan(segment.end);
+          if (next) expect(next.start).toBeGreaterThanOrEqual(segment.end);
+          if (next?.start === segment.end) expect(next.seq).not.toBe(segment.seq);
+        }
+      }),
+    );
+  });
+
+  it("replaces whatever was claimed where it made rows, and lifts nothing but what is covered", () => {
+    fc.assert(
+      fc.property(anyHistory, anyBuild, (history, build) => {
+        const before = replay(history);
+        const after = applyBuilt(before, { ...build, seq: 9 });
+        for (let at = 0; at < LAST; at++) {
+          const here = span(at, at + 1);
+          const claim = cut(after, [here])[0];
+          const earlier = cut(before, [here])[0];
+          const isCurrent = containsInstant(build.current, here.start);
+          if (containsInstant(build.windows, here.start)) {
+            expect(claim).toEqual({ ...here, state: "covered", asked: 1, reason: null, chunk: null, seq: 9 });
+          } else if (earlier?.state === "covered" && isCurrent) expect(claim).toEqual({ ...earlier, seq: 9 });
+          else expect(claim).toEqual(earlier);
+        }
+      }),
+    );
+  });
+
+  it("is one segment with its neighbour where both have seen the same changes, two where not", () => {
+    const first = applyBuilt([], { windows: [span(0, 4)], seq: 3, current: [] });
+    expect(applyBuilt(first, { windows: [span(4, 8)], seq: 3, current: [] })).toEqual([
+      { ...span(0, 8), state: "covered", asked: 1, reason: null, chunk: null, seq: 3 },
+    ]);
+    const apart = applyBuilt(first, { windows: [span(4, 8)], seq: 5, current: [] });
+    expect(apart.map(({ start, end, seq }) => [start, end, seq])).toEqual([
+      [0, 4, 3],
+      [4, 8, 5],
+    ]);
+    expect(applyBuilt(first, { windows: [span(4, 8)], seq: 5, current: [span(0, 4)] })).toHaveLength(1);
   });
 });
 

@@ -11,6 +11,7 @@ import { fetchSteps, planRepair, repairAllowance, type SeriesState, seriesPlan }
 
 const START = Date.parse("2024-03-01T00:00:00Z");
 const DAY_ONE = hours(0, 24);
+const NOTHING_MADE = { fresh: 0, halo: 0 };
 
 describe("the steps of a plan", () => {
   it("ask for every gap but what is in bronze already, and price it", () => {
@@ -29,7 +30,7 @@ describe("the steps of a plan", () => {
     ]);
     expect(rows).toBe(16);
     expect(choices).toEqual([]);
-    const series = states.map((state) => seriesPlan(state, state.series.key === "A" ? 1 : 0));
+    const series = states.map((state) => seriesPlan(state, state.series.key === "A" ? 1 : 0, NOTHING_MADE));
     expect(series.map(({ key, gapSlots, coveredSlots, calls }) => ({ key, gapSlots, coveredSlots, calls }))).toEqual([
       { key: "A", gapSlots: 18, coveredSlots: 6, calls: 1 },
       { key: "B", gapSlots: 0, coveredSlots: 24, calls: 0 },
@@ -39,7 +40,7 @@ describe("the steps of a plan", () => {
 
   it("sum up reasons by cause and place, largest first", () => {
     const segments = [segment("covered", 4, 8), segment("hole", 8, 9), segment("covered", 9, 20)];
-    expect(seriesPlan(stateOf("A", segments), 0).reasons).toEqual([
+    expect(seriesPlan(stateOf("A", segments), 0, NOTHING_MADE).reasons).toEqual([
       { cause: "never-asked", place: "leading", slots: 4 },
       { cause: "never-asked", place: "trailing", slots: 4 },
       { cause: "asked-once", place: "inner", slots: 1 },
@@ -51,7 +52,7 @@ describe("the steps of a plan", () => {
     const { steps, rows } = fetchSteps([state], [byRange()]);
     expect(steps.map((step) => step.chunks)).toEqual([[{ key: "A", ...hours(18, 24) }]]);
     expect(rows).toBe(6);
-    expect(seriesPlan(state, 1)).toMatchObject({ gapSlots: 4, againSlots: 2, coveredSlots: 20, made: false });
+    expect(seriesPlan(state, 1, NOTHING_MADE)).toMatchObject({ gapSlots: 4, againSlots: 2, coveredSlots: 20, made: false });
   });
 
   it("are one for each source that is asked, in the order of the series", () => {

@@ -33,6 +33,8 @@ export interface Request {
    * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
    */
   readonly ask: "gaps" | "again" | "bronze";
+  /** A run whose doings are taken back; nothing is asked then. */
+  readonly revert: string | null;
 }
 
 /** What a plan says of one series. */
@@ -92,6 +94,8 @@ export interface BuildStep {
   readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
   /** Of a rebuild: stored answers that are read again. */
   readonly objects: number;
+  /** The run that is taken back, or null. */
+  readonly reverts: string | null;
 }
 
 export type Step = FetchStep | BuildStep;
@@ -157,6 +161,6 @@ export function isEmptyPlan(plan: Pick<Plan, "steps">): boolean {
   return plan.steps.every((step) =>
     step.kind === "fetch"
       ? step.chunks.length === 0
-      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild,
+      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild && step.reverts === null,
   );
 }

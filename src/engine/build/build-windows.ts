@@ -24,15 +24,22 @@ export interface MakeContext {
 export interface Unmade {
   readonly series: Series;
   readonly windows: IntervalSet;
+  /** What was made and cannot be made any more: its rows go. */
+  readonly withdrawn: IntervalSet;
 }
 
 /**
  * Makes the rows of some stretches of series whose rows come from other datasets, as one unit: announced with the last
  * change of any input that it can have read, one store transaction, then the ledger's commit.
  */
-export async function buildWindows(context: MakeContext, run: RunRecord, unmade: readonly Unmade[]): Promise<Receipt | null> {
+export async function buildWindows(
+  context: MakeContext,
+  run: RunRecord,
+  unmade: readonly Unmade[],
+  options: { readonly isWhole: boolean },
+): Promise<Receipt | null> {
   const { ledger, store, dataset } = context;
-  const window = spanOf(normalize(unmade.flatMap((one) => one.windows)));
+  const window = spanOf(normalize(unmade.flatMap((one) => [...one.windows, ...one.withdrawn])));
   if (window === null) return null;
   // Read before the store is: rows of a change that is in the ledger are in the store already.
   const seq = await ledger.lastChange();
@@ -47,7 +54,10 @@ export async function buildWindows(context: MakeContext, run: RunRecord, unmade:
     chunkId: publication.id,
     fence: run.fence,
     dataset,
-    windows: unmade.flatMap(({ series, windows }) => windows.map((span) => buildWindow(context, series, span))),
+    windows: unmade.flatMap(({ series, windows, withdrawn }) =>
+      union(windows, withdrawn).map((span) => buildWindow(context, series, span)),
+    ),
+    isWhole: options.isWhole,
   });
   await commitReceipt(context, publication, receipt);
   return receipt;
@@ -58,7 +68,7 @@ export function groupsOf(unmade: readonly Unmade[], rows: number): readonly (rea
   const groups: { readonly members: Unmade[]; size: number }[] = [];
   for (const one of unmade) {
     for (const part of partsOf(one, rows)) {
-      const size = countSlotsOf(part.series.axis.grid, part.windows);
+      const size = countSlotsOf(part.series.axis.grid, union(part.windows, part.withdrawn));
       const last = groups[groups.length - 1];
       if (last && last.size + size <= rows) {
         last.members.push(part);
@@ -70,7 +80,7 @@ export function groupsOf(unmade: readonly Unmade[], rows: number): readonly (rea
 }
 
 /** A series' windows in parts of at most `rows` slots. */
-function partsOf({ series, windows }: Unmade, rows: number): readonly Unmade[] {
+function partsOf({ series, windows, withdrawn }: Unmade, rows: number): readonly Unmade[] {
   const { grid } = series.axis;
   const parts: Interval[][] = [[]];
   let size = 0;
@@ -90,7 +100,8 @@ function partsOf({ series, windows }: Unmade, rows: number): readonly Unmade[] {
     size += slots;
   };
   for (const span of windows) add(span);
-  return parts.filter((list) => list.length > 0).map((list) => ({ series, windows: normalize(list) }));
+  const made = parts.filter((list) => list.length > 0).map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
+  return withdrawn.length === 0 ? made : [...made, { series, windows: EMPTY, withdrawn }];
 }
 
 function middleOf({ axis }: Series, { start, end }: Interval): Interval["start"] | null {
@@ -109,11 +120,13 @@ async function builtBy(
   const segments = await ledger.segments(dataset.name, dataset.version, keys);
   const stale = await staleBesides(context, unmade, segments);
   const built: Record<string, Built> = {};
-  for (const { series, windows } of unmade) {
+  for (const { series, windows, withdrawn } of unmade) {
     const covered = setOf(segments.get(series.key) ?? [], "covered");
     const before = built[series.key];
     const all = union(before?.windows ?? EMPTY, windows);
-    built[series.key] = { windows: all, seq, current: subtract(subtract(covered, stale.get(series.key) ?? EMPTY), all) };
+    const gone = union(before?.withdrawn ?? EMPTY, withdrawn);
+    const current = subtract(subtract(covered, stale.get(series.key) ?? EMPTY), union(all, gone));
+    built[series.key] = { windows: all, seq, current, withdrawn: gone };
   }
   return built;
 }

@@ -90,6 +90,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
       windows,
       ...(await rebuilding(project, dataset, request)),
+      reverts: dataset.extract === null ? null : request.revert,
     });
   }
   const cost = await costOf(project, bound, steps, { rows, choices, savedCalls: savedCalls(bound, scoped) });
@@ -127,14 +128,19 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
 export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
   const chosen = select(project, request.selector);
   const all = chosen.bound.pipeline.datasets;
-  if (request.ask === "bronze") return fromBronze(chosen, request);
+  if (!isAsking(request)) return withDownstream(chosen, request);
   if (!request.withInputs) return chosen;
   const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
   return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
 }
 
-/** From bronze: the datasets and what is made from them, or all of a pipeline by its name. */
-function fromBronze({ bound, datasets, job }: Selection, { selector }: Request): Selection {
+/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
+function isAsking({ ask, revert }: Request): boolean {
+  return ask !== "bronze" && revert === null;
+}
+
+/** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
+function withDownstream({ bound, datasets, job }: Selection, { selector }: Request): Selection {
   const all = bound.pipeline.datasets;
   const names = new Set(datasets.flatMap(({ name }) => [name, ...downstreamOf(all, name)]));
   const isWhole = selector === bound.pipeline.name;
@@ -231,7 +237,7 @@ async function isBackfilling(project: Project): Promise<boolean> {
 function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: IntervalSet): SeriesState {
   const { series, standing } = one;
   const again = series.source === null ? EMPTY : askedAgain(one, request, mode);
-  const missing = request.ask === "bronze" ? EMPTY : gapSet(standing);
+  const missing = isAsking(request) ? gapSet(standing) : EMPTY;
   const wanted = subtract(union(missing, again), paidFor);
   const scope = standing.scope;
   const ranges = series.axis.density === "dense" || scope === null ? wanted : withClosedHours(series.axis, wanted, scope);
@@ -241,7 +247,7 @@ function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: In
 /** Covered slots that are asked again: all of the range with `again`, the lookback of an incremental run. */
 function askedAgain({ series, standing, segments }: ScopedSeries, request: Request, mode: RunMode): IntervalSet {
   const { due, scope } = standing;
-  if (scope === null || request.ask === "bronze") return EMPTY;
+  if (scope === null || !isAsking(request)) return EMPTY;
   const covered = intersect(due, setOf(segments, "covered", "empty"));
   if (request.ask === "again") return covered;
   if (mode !== "incremental") return EMPTY;
@@ -512,7 +518,7 @@ async function disputedChunks(
 }
 
 function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
-  if (request.ask === "bronze") return "dataset";
+  if (!isAsking(request)) return "dataset";
   const asking = scoped.filter(({ series }) => series.source !== null);
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));
   if (repairs && asking.some(({ standing }) => standing.gaps.length > 0)) return "repair";

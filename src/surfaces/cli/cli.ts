@@ -155,6 +155,14 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       .option("--yes", "do not ask"),
     async ([selector], flags) => (await import("./commands/run.ts")).reprocess(selector ?? "", flags),
   );
+  on(
+    program
+      .command("revert <run>")
+      .description("take back what a run did: its rows stand as before it, its answers are excluded")
+      .option("--reason <text>", "why; kept with the decision")
+      .option("--yes", "do not ask"),
+    async ([run], flags) => (await import("./commands/run.ts")).revert(run ?? "", flags),
+  );
   addRuns(program, on);
   on(
     withScope(
@@ -178,8 +186,12 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       .option("--to <date>", "day after the last"),
     async ([name], flags) => (await import("./commands/calendar.ts")).calendar(name ?? "", flags),
   );
-  on(program.command("sql <query>").description("a read-only query on the stored data"), async ([query]) =>
-    (await import("./commands/sql.ts")).sql(query ?? ""),
+  on(
+    program
+      .command("sql <query>")
+      .description("a read-only query on the stored data")
+      .option("--as-of <run>", "as the tables stood when that run had ended"),
+    async ([query], flags) => (await import("./commands/sql.ts")).sql(query ?? "", flags),
   );
   on(
     program

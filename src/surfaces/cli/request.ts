@@ -39,6 +39,7 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     ...readRange(flags, now, job?.days ?? null),
     limit: flags.limit === undefined ? null : positive("--limit", flags.limit),
     watermark: null,
+    revert: null,
     withInputs: flags.withInputs === true,
     ask: flags.fromBronze === true ? "bronze" : flags.again === true ? "again" : "gaps",
     maxConcurrent:

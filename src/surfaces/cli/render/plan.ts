@@ -48,7 +48,9 @@ function printCost(output: Output, plan: Plan): void {
     if (step.rebuild && step.objects > 0)
       output.line(`  rebuild  ${step.dataset} from ${plural(step.objects, "stored answer")}, 0 API calls`);
   }
-  if (plan.request.ask === "bronze") output.line("  calls    0: nobody is asked");
+  if (plan.request.revert !== null)
+    output.line(`  revert   takes back what ${plan.request.revert} did; what is made from it follows`);
+  if (plan.request.ask === "bronze" || plan.request.revert !== null) output.line("  calls    0: nobody is asked");
   else output.line(`  calls    ${count(cost.calls)}${repairText(plan)}`);
   for (const { source, series, calls, instead } of mergedChoices(plan)) {
     const calm = calls === instead.calls ? "" : `; ${instead.source} would take ${count(instead.calls)}`;
@@ -204,7 +206,8 @@ function scopeText(plan: Plan): string {
   return ` · ${parts.join(" · ")}`;
 }
 
-function rangeText({ request: { from, to, watermark, ask } }: Plan): string {
+function rangeText({ request: { from, to, watermark, ask, revert } }: Plan): string {
+  if (revert !== null) return `what ${revert} touched`;
   if (ask === "bronze") return "everything in bronze";
   const own = watermark === null ? "each series' own start" : `the watermark ${formatShort(watermark)} less each lookback`;
   const start = from === null ? own : formatShort(from);
