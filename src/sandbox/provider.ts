@@ -28,6 +28,7 @@ export interface ProviderRequest {
 
 /** One provider's contract: what its paths, keys, answers and error bodies look like. It counts and limits nothing. */
 export interface Provider {
+  readonly name: string;
   /** Name of the kind of request for the report, or null when the path is not this provider's. */
   pathKind(path: string): string | null;
   /** The credential sent, or null. */

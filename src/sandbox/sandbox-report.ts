@@ -11,7 +11,7 @@ export interface SandboxReport {
   /** Requests by kind of path, for example `aggregates`. */
   readonly byPath: Readonly<Record<string, number>>;
   readonly windows: readonly WindowReport[];
-  /** Answered requests asked again, by method, path and query without the key. */
+  /** Answered requests asked again at the same present, by method, path and query without the key. */
   readonly repeated: {
     /** Answers beyond the first, over all requests. */
     readonly count: number;
@@ -36,6 +36,12 @@ export class Tally {
   readonly #faults = new Map<FaultKind, number>();
   readonly #answers = new Map<string, number>();
   readonly #problems: string[] = [];
+  #present = 0;
+
+  /** The sandbox's present has been moved: what is asked from now on is a new question. */
+  moved(): void {
+    this.#present++;
+  }
 
   arrived(pathKind: string): void {
     this.#requests++;
@@ -48,7 +54,7 @@ export class Tally {
 
   answered(request: string): void {
     this.#answered++;
-    if (increase(this.#answers, request) > 1) this.#repeats++;
+    if (increase(this.#answers, `${this.#present} ${request}`) > 1) this.#repeats++;
   }
 
   injected(kind: FaultKind): void {
@@ -67,11 +73,15 @@ export class Tally {
       byStatus: Object.fromEntries(this.#byStatus),
       byPath: Object.fromEntries(this.#byPath),
       windows,
-      repeated: { count: this.#repeats, first: repeated.map(([request, answers]) => ({ request, answers })) },
+      repeated: { count: this.#repeats, first: repeated.map(listed) },
       faults: Object.fromEntries(this.#faults),
       problems: [...this.#problems],
     };
   }
+}
+
+function listed([question, answers]: [string, number]): { readonly request: string; readonly answers: number } {
+  return { request: question.slice(question.indexOf(" ") + 1), answers };
 }
 
 function increase<K>(counts: Map<K, number>, key: K): number {

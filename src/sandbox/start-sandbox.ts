@@ -2,6 +2,7 @@ import { once, setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { instant } from "../core/time/instant.ts";
 import { ArrivalWindows, type Limit } from "./arrival-windows.ts";
 import { openDataDirectory } from "./data-directory.ts";
 import {
@@ -12,17 +13,19 @@ import {
   type FaultProfileName,
   faultRates,
 } from "./faults.ts";
+import { fmpProvider } from "./fmp/fmp.ts";
+import type { FmpSettings } from "./fmp/world.ts";
 import { polygonProvider } from "./polygon/polygon.ts";
 import type { PolygonSettings } from "./polygon/world.ts";
 import type { Answer, Provider } from "./provider.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 
 export interface SandboxOptions {
-  /** Directory with `manifest.json` and candles, see docs/sandbox.md. */
+  /** Directory with `manifest.json`, candles and maybe `events.json`, see docs/sandbox.md. */
   readonly dataDir: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** Requests let in per API key; more are answered with 429. Default none. */
+  /** Requests let in per provider and API key; more are answered with 429. Default none. */
   readonly limits?: readonly Limit[];
   /** Absent = any key that is not empty. */
   readonly apiKeys?: readonly string[];
@@ -30,7 +33,7 @@ export interface SandboxOptions {
   readonly faults?: FaultProfile | FaultProfileName | (string & {});
   /** Decides which requests the faults strike. Default 1. */
   readonly seed?: number;
-  /** The sandbox's present: bars that start later are not there yet. Absent = after all data. */
+  /** The sandbox's present: bars that start later are not there yet. Absent = after all data. It can be moved. */
   readonly nowMs?: number;
   /** Answers are cut at this many rows without saying so. */
   readonly silentCapRows?: number;
@@ -43,12 +46,18 @@ export interface SandboxOptions {
   /** Windows up to this many days are answered without `holes`. Default 20. */
   readonly holeMinDays?: number;
   readonly polygon?: PolygonSettings;
+  readonly fmp?: FmpSettings;
 }
 
 /** A running sandbox. */
 export interface Sandbox extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, the base of the provider's paths. */
+  /** `http://127.0.0.1:<port>`, the base of the providers' paths. */
   readonly url: string;
+  /**
+   * Moves the present, also backwards; requests under way may still see the one before.
+   * @throws RangeError when `ms` is no instant
+   */
+  setNow(ms: number): void;
   report(): SandboxReport;
   /** Ends every connection, also those that stall. */
   close(): Promise<void>;
@@ -65,20 +74,31 @@ const BLOCK_PAGE =
   "<!DOCTYPE html><html><head><title>Attention</title></head><body><h1>Please wait...</h1></body></html>";
 
 /**
- * Starts a server on loopback that answers under a provider's contract from a data directory, and counts.
- * `GET /sandbox/report` is what it counted, `POST /sandbox/reset` starts the count, the limits and the faults afresh.
+ * Starts a server on loopback that answers under the providers' contracts from a data directory, and counts.
+ * `GET /sandbox/report` is what it counted, `POST /sandbox/reset` starts the count, the limits and the faults afresh,
+ * `POST /sandbox/now?ms=` moves the present.
  * @throws DataDirectoryError when the directory cannot be served, RangeError for unknown faults
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const rates = faultRates(options.faults);
   const directory = await openDataDirectory(options.dataDir);
-  const provider = polygonProvider({
+  const present = { nowMs: options.nowMs ?? null };
+  const polygon = polygonProvider({
     directory,
     settings: options.polygon ?? {},
-    nowMs: options.nowMs ?? null,
+    get nowMs() {
+      return present.nowMs;
+    },
     silentCapRows: options.silentCapRows ?? null,
   });
-  const front = new Front(provider, options, rates);
+  const fmp = fmpProvider({
+    directory,
+    settings: options.fmp ?? {},
+    get nowMs() {
+      return present.nowMs;
+    },
+  });
+  const front = new Front([polygon, fmp], present, options, rates);
   const server = createServer((request, response) => void front.handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -95,7 +115,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     closing ??= stop(server, front).then(() => directory.close());
     return closing;
   };
-  return { url: front.origin, report: () => front.report(), close, [Symbol.asyncDispose]: close };
+  return {
+    url: front.origin,
+    setNow: (ms) => front.setNow(ms),
+    report: () => front.report(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 async function stop(server: Server, front: Front): Promise<void> {
@@ -108,7 +134,8 @@ async function stop(server: Server, front: Front): Promise<void> {
 
 /** The door: keys, limits, faults and counts, in this order; what is behind it is the provider's. */
 class Front {
-  readonly #provider: Provider;
+  readonly #providers: readonly [Provider, ...Provider[]];
+  readonly #present: { nowMs: number | null };
   readonly #options: SandboxOptions;
   readonly #rates: FaultProfile;
   readonly #seed: number;
@@ -118,8 +145,14 @@ class Front {
   #attempts = new Map<string, number>();
   origin = "";
 
-  constructor(provider: Provider, options: SandboxOptions, rates: FaultProfile) {
-    this.#provider = provider;
+  constructor(
+    providers: readonly [Provider, ...Provider[]],
+    present: { nowMs: number | null },
+    options: SandboxOptions,
+    rates: FaultProfile,
+  ) {
+    this.#providers = providers;
+    this.#present = present;
     this.#options = options;
     this.#rates = rates;
     this.#seed = options.seed ?? 1;
@@ -130,6 +163,12 @@ class Front {
 
   report(): SandboxReport {
     return this.#tally.report(this.#windows.report());
+  }
+
+  setNow(ms: number): void {
+    const nowMs = instant(ms);
+    if (nowMs !== this.#present.nowMs) this.#tally.moved();
+    this.#present.nowMs = nowMs;
   }
 
   stop(): void {
@@ -152,17 +191,17 @@ class Front {
     const url = new URL(request.url ?? "/", this.origin);
     const method = request.method ?? "GET";
     const path = url.pathname;
-    if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, response);
+    if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, url.searchParams, response);
 
-    const provider = this.#provider;
+    const provider = this.#providerOf(path);
     const tally = this.#tally;
     const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}`;
     tally.arrived(provider.pathKind(path) ?? "unknown");
     const key = provider.keyOf(request.headers, url.searchParams);
-    const waitMs = this.#isKnown(key) ? this.#windows.arrive(key, arrivedAt) : 0;
+    const waitMs = this.#isKnown(key) ? this.#windows.arrive(`${provider.name} ${key}`, arrivedAt) : 0;
     await this.#latency();
     if (!this.#isKnown(key)) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
-    if (waitMs > 0) return this.#refuseRate(response, identity, waitMs);
+    if (waitMs > 0) return this.#refuseRate(response, provider, identity, waitMs);
 
     if (method !== "GET") {
       return this.#send(response, { status: 405, contentType: "text/plain", body: "", isData: false });
@@ -173,7 +212,7 @@ class Front {
     const faults = decideFaults(this.#rates, this.#seed, identity, attempt);
     if (faults.answer !== null && faults.answer !== "cut") {
       tally.injected(faults.answer);
-      return this.#fail(response, faults.answer, identity, requestId, path);
+      return this.#fail(response, faults.answer, { provider, identity, requestId, path });
     }
     const answer = await provider.answer({
       path,
@@ -196,15 +235,35 @@ class Front {
     this.#send(response, answer);
   }
 
-  #serveOwnPath(call: string, response: ServerResponse): void {
-    if (call === "POST /sandbox/reset") {
-      this.#tally = new Tally();
-      this.#attempts = new Map();
-      this.#windows.reset();
+  /** The first provider that has the path; a path of none is the first provider's to refuse. */
+  #providerOf(path: string): Provider {
+    return this.#providers.find((provider) => provider.pathKind(path) !== null) ?? this.#providers[0];
+  }
+
+  #serveOwnPath(call: string, query: URLSearchParams, response: ServerResponse): void {
+    const { status, body } = this.#ownAnswer(call, query);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body));
+  }
+
+  #ownAnswer(call: string, query: URLSearchParams): { readonly status: number; readonly body: object } {
+    switch (call) {
+      case "GET /sandbox/report":
+        return { status: 200, body: this.report() };
+      case "POST /sandbox/reset":
+        this.#tally = new Tally();
+        this.#attempts = new Map();
+        this.#windows.reset();
+        return { status: 200, body: this.report() };
+      case "POST /sandbox/now": {
+        const text = query.get("ms") ?? "";
+        if (!/^\d{1,15}$/.test(text)) return { status: 400, body: { error: "ms must be Unix milliseconds" } };
+        this.setNow(Number(text));
+        return { status: 200, body: { nowMs: this.#present.nowMs } };
+      }
+      default:
+        return { status: 404, body: { error: `no such path: ${call}` } };
     }
-    const isKnown = call === "GET /sandbox/report" || call === "POST /sandbox/reset";
-    response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" });
-    response.end(JSON.stringify(isKnown ? this.report() : { error: `no such path: ${call}` }));
   }
 
   #isKnown(key: string | null): key is string {
@@ -217,8 +276,8 @@ class Front {
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal: this.#stopped.signal });
   }
 
-  #refuseRate(response: ServerResponse, identity: string, waitMs: number): void {
-    const answer = this.#provider.refuseRate(this.#requestId(identity, 0));
+  #refuseRate(response: ServerResponse, provider: Provider, identity: string, waitMs: number): void {
+    const answer = provider.refuseRate(this.#requestId(identity, 0));
     const headers = { "retry-after": String(Math.ceil(waitMs / 1000)) };
     this.#send(response, this.#options.retryAfter ? { ...answer, headers } : answer);
   }
@@ -226,18 +285,22 @@ class Front {
   async #fail(
     response: ServerResponse,
     fault: Exclude<AnswerFault, "cut">,
-    identity: string,
-    requestId: string,
-    path: string,
+    asked: {
+      readonly provider: Provider;
+      readonly identity: string;
+      readonly requestId: string;
+      readonly path: string;
+    },
   ): Promise<void> {
+    const { provider, identity, requestId, path } = asked;
     const variant = draw(this.#seed, "variant", identity);
     switch (fault) {
       case "storm429":
-        return this.#refuseRate(response, identity, 1000);
+        return this.#refuseRate(response, provider, identity, 1000);
       case "flaky5xx":
         return this.#send(response, flakyAnswer(variant));
       case "error200":
-        return this.#send(response, this.#provider.failInside200(requestId));
+        return this.#send(response, provider.failInside200(requestId));
       case "html":
         return this.#send(response, {
           status: variant < 0.5 ? 200 : 503,
