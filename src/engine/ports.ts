@@ -77,12 +77,23 @@ export type Outcome =
  */
 export type Reading = Omit<Extract<Outcome, { kind: "rows" }>, "strict"> | Extract<Outcome, { kind: "failure" }> | null;
 
+/** A field's JSON type. A `date` is a string YYYY-MM-DD and is read as epoch milliseconds of its UTC midnight. */
+export type FieldType = "integer" | "number" | "string" | "date";
+
 /** Where the records of a body lie and which JSON types their fields have. */
 export interface RecordShape {
-  /** Member of the body that holds the array of records, such as `results`. */
+  /** Member of the body that holds the array of records, such as `results`; empty when the body is that array. */
   readonly path: string;
   readonly fields: Readonly<
-    Record<string, { readonly type: "integer" | "number" | "string"; readonly required: boolean }>
+    Record<
+      string,
+      {
+        readonly type: FieldType;
+        readonly required: boolean;
+        /** JSON null is a value of this field and reads as null; elsewhere it makes the record unreadable. */
+        readonly nullable?: boolean;
+      }
+    >
   >;
   /** Field with the provider's stamp, epoch milliseconds. */
   readonly stamp: string;

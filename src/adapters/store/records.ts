@@ -3,7 +3,7 @@ import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import { literalPath, text } from "./tables.ts";
 
-const DUCK_TYPE = { integer: "BIGINT", number: "DOUBLE", string: "VARCHAR" } as const;
+const DUCK_TYPE = { integer: "BIGINT", number: "DOUBLE", string: "VARCHAR", date: "VARCHAR" } as const;
 
 /** Beyond this, neighbouring integers are one number to JSON readers: 2^53 - 1. */
 const MAX_EXACT = Number.MAX_SAFE_INTEGER;
@@ -21,13 +21,16 @@ export function recordsQuery(
   const strict = objects.every((object) => object.strict);
   const fields = Object.entries(shape.fields);
   const struct = `STRUCT(${fields.map(([name, field]) => `${name} ${DUCK_TYPE[field.type]}`).join(", ")})`;
-  const columns = strict ? fields.map(([name]) => `record.${name}`) : fields.map(readField);
+  const columns = fields.map(strict ? strictField : readField);
+  // A body that is the array itself is read as one value: DuckDB would take its members for rows.
+  const list = shape.path === "" ? "body" : shape.path;
+  const whole = shape.path === "" ? "records = false, " : "";
   return `select object_no, row_no, ${columns.map((column, i) => `${column} as ${fields[i]?.[0]}`).join(", ")},
       ${strict ? "false" : unreadable(shape)} as unreadable, record
-    from (select unnest(${shape.path}) as record, unnest(range(len(${shape.path}))) as row_no,
+    from (select unnest(${list}) as record, unnest(range(len(${list}))) as row_no,
         [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
-      from read_json([${paths(objects, bronze, literalPath)}], columns = {${shape.path}: '${strict ? struct : "JSON"}[]'},
-        format = 'unstructured', compression = 'gzip', filename = true, maximum_object_size = ${largest(objects)}))`;
+      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${strict ? struct : "JSON"}[]'},
+        ${whole}format = 'unstructured', compression = 'gzip', filename = true, maximum_object_size = ${largest(objects)}))`;
 }
 
 function paths(objects: readonly ObjectRecord[], bronze: string, quote: (path: string) => string): string {
@@ -41,12 +44,24 @@ function largest(objects: readonly ObjectRecord[]): number {
 
 type Field = [string, RecordShape["fields"][string]];
 
+/** The value of a field that is known to have its type. */
+function strictField([name, { type }]: Field): string {
+  return type === "date" ? dateMs(`record.${name}`) : `record.${name}`;
+}
+
+/** Epoch milliseconds of the date's UTC midnight. */
+function dateMs(value: string): string {
+  return `epoch_ms(try_cast(${value} as date)::timestamp)`;
+}
+
 /** The field's value, or null where the record has something else than a value of its type. */
 function readField([name, { type }]: Field): string {
   const value = `record ->> '$."${name}"'`;
   switch (type) {
     case "string":
       return `case when ${jsonType(name)} = 'VARCHAR' then ${value} end`;
+    case "date":
+      return `case when ${jsonType(name)} = 'VARCHAR' and regexp_full_match(${value}, '\\d{4}-\\d{2}-\\d{2}') then ${dateMs(value)} end`;
     case "number":
       return `case when ${isNumber(name)} and isfinite(try_cast(${value} as double)) then try_cast(${value} as double) end`;
     case "integer":
@@ -62,7 +77,10 @@ function readField([name, { type }]: Field): string {
 function unreadable(shape: RecordShape): string {
   const wrong = Object.entries(shape.fields).map((field) => {
     const isNull = `${readField(field)} is null`;
-    return field[1].required ? isNull : `(${jsonType(field[0])} is not null and ${isNull})`;
+    const isThere = `${jsonType(field[0])} is not null`;
+    const isValue = field[1].nullable ? `${isThere} and ${jsonType(field[0])} <> 'NULL'` : isThere;
+    if (!field[1].required) return `(${isValue} and ${isNull})`;
+    return field[1].nullable ? `(not (${isThere}) or (${isValue} and ${isNull}))` : isNull;
   });
   return `coalesce(json_type(record), '') <> 'OBJECT' or ${wrong.join(" or ")}
     or len(list_distinct(json_keys(record))) <> len(json_keys(record))`;

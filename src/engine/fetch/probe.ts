@@ -1,4 +1,4 @@
-import type { RecordShape } from "../ports.ts";
+import type { FieldType, RecordShape } from "../ports.ts";
 
 /** What a body is, before anybody asks what it means. */
 export interface BodyProbe {
@@ -28,19 +28,19 @@ export function probe(body: Buffer): BodyProbe {
 
 /**
  * Whether every record has exactly the declared JSON types: a reader may then trust them without looking.
- * An integer is exact in 64-bit floats, a number finite (`1e400` is not), null is none of the types; undeclared fields
- * are allowed. One pass.
+ * An integer is exact in 64-bit floats, a number finite (`1e400` is not), a date is a day of the calendar; null is none
+ * of the types unless the field is nullable; undeclared fields are allowed. One pass.
  */
 export function isStrict(records: unknown, shape: RecordShape): boolean {
   if (!Array.isArray(records)) return false;
   const fields = Object.entries(shape.fields);
   for (const record of records as readonly unknown[]) {
     if (typeof record !== "object" || record === null || Array.isArray(record)) return false;
-    for (const [name, { type, required }] of fields) {
+    for (const [name, { type, required, nullable }] of fields) {
       const value = (record as Readonly<Record<string, unknown>>)[name];
       if (value === undefined) {
         if (required) return false;
-      } else if (!hasType(value, type)) return false;
+      } else if (value === null ? nullable !== true : !hasType(value, type)) return false;
     }
   }
   return true;
@@ -48,12 +48,13 @@ export function isStrict(records: unknown, shape: RecordShape): boolean {
 
 /** The records of a body at the shape's path, or undefined when there is no such member. */
 export function recordsOf(json: unknown, shape: RecordShape): unknown {
+  if (shape.path === "") return json;
   return typeof json === "object" && json !== null
     ? (json as Readonly<Record<string, unknown>>)[shape.path]
     : undefined;
 }
 
-function hasType(value: unknown, type: "integer" | "number" | "string"): boolean {
+function hasType(value: unknown, type: FieldType): boolean {
   switch (type) {
     case "integer":
       return Number.isSafeInteger(value);
@@ -61,7 +62,14 @@ function hasType(value: unknown, type: "integer" | "number" | "string"): boolean
       return Number.isFinite(value);
     case "string":
       return typeof value === "string";
+    case "date":
+      return typeof value === "string" && isDate(value);
     default:
       return type satisfies never;
   }
+}
+
+function isDate(text: string): boolean {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
 }
