@@ -81,8 +81,7 @@ describe("a split", () => {
   });
 
   it("is applied to the candles that make a larger bar", async () => {
-    const weekly = [daily, { ...daily, symbol: "OTHER" }];
-    const sandbox = await open({ AAPL: { splits: [{ ...split, executionDate: "2020-08-28" }] } }, {}, weekly);
+    const sandbox = await open({ AAPL: { splits: [{ ...split, executionDate: "2020-08-28" }] } });
     // Thursday before the split, Friday on its day: 1000 shares are 4000.
     expect((await bars(sandbox, true, "week"))[0]).toEqual([2.5, 5001]);
   });
