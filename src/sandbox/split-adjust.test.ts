@@ -13,14 +13,15 @@ function seriesOf(rows: readonly (readonly [t: number, o: number, h: number, l: 
 const barOf = ({ o, h, l, c, v }: CandleSeries, i: number) => [o[i], h[i], l[i], c[i], v[i]];
 
 describe("a series adjusted for splits", () => {
-  // AAPL on 2020-01-02 as traded (Nasdaq's record) and in the provider's documented adjusted answer, split 1:4 in August.
+  // AAPL on 2020-01-02: high, low and close as traded are those of QuantConnect's LEAN sample data; adjusted for the 1:4
+  // split of August they are in the provider's documented answer.
   it("is what the provider documents for a day before a 1:4 split", () => {
     const raw = seriesOf([
-      [Date.parse("2020-01-02T05:00Z"), 296.24, 300.6, 295.19, 300.35, 33_911_864],
-      [Date.parse("2020-08-31T04:00Z"), 127.58, 131, 126, 129.04, 225_702_688],
+      [Date.parse("2020-01-02T05:00Z"), 300, 300.6, 295.19, 300.35, 1000],
+      [Date.parse("2020-08-31T04:00Z"), 127.58, 131, 126, 129.04, 1000],
     ]);
     const adjusted = adjustForSplits(raw, [{ startMs: Date.parse("2020-08-31T04:00Z"), from: 1, to: 4 }]);
-    expect(barOf(adjusted, 0)).toEqual([74.06, 75.15, 73.7975, 75.0875, 135_647_456]);
+    expect(barOf(adjusted, 0)).toEqual([75, 75.15, 73.7975, 75.0875, 4000]);
     expect(barOf(adjusted, 1)).toEqual(barOf(raw, 1));
   });
 
