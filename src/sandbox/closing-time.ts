@@ -1,8 +1,8 @@
-import { DAY, HOUR } from "../core/time/instant.ts";
+import { HOUR } from "../core/time/instant.ts";
 import { fromLocalMs, parseDate } from "../core/time/zone.ts";
 
 const ZONE = "America/New_York";
-const THURSDAY = 4;
+const FRIDAY = 5;
 
 /**
  * The instant at which New York's regular session of `date` ends: 16:00, or 13:00 on the days that the exchange closes
@@ -16,10 +16,8 @@ export function newYorkClose(date: string): number {
 
 function closesEarly(day: number): boolean {
   const at = new Date(day);
-  const [month, dayOfMonth, weekday] = [at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCDay()];
-  // On a Friday the eve is the observed holiday itself.
-  if ((month === 12 && dayOfMonth === 24) || (month === 7 && dayOfMonth === 3)) return weekday >= 1 && weekday <= 4;
-  const yesterday = new Date(day - DAY).getUTCDate();
+  const [month, dayOfMonth] = [at.getUTCMonth() + 1, at.getUTCDate()];
+  if ((month === 12 && dayOfMonth === 24) || (month === 7 && dayOfMonth === 3)) return true;
   // Thanksgiving is the fourth Thursday of November: the 22nd to the 28th.
-  return month === 11 && weekday === THURSDAY + 1 && yesterday >= 22 && yesterday <= 28;
+  return month === 11 && at.getUTCDay() === FRIDAY && dayOfMonth >= 23 && dayOfMonth <= 29;
 }
