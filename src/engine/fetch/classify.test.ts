@@ -11,6 +11,8 @@ const REQUEST = { method: "GET", target: "/bars" } as const;
 /** A source that says `reading` of every answer. */
 const saying = (reading: Reading): Source => ({
   name: "plain",
+  system: "plain",
+  serves: () => true,
   records: { path: "results", stamp: "t", fields: { t: { type: "integer", required: true } } },
   silentCaps: [],
   windows: () => [],

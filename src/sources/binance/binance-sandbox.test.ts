@@ -134,7 +134,7 @@ async function pages(from: Sandbox, source: Source, series: Series, window: Inte
 }
 
 function seriesOf(symbol: string, timeframe: "1m" | "1h"): Series {
-  const pipeline = ohlcvPipeline(ohlcvSettings.parse({}));
+  const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse({}), source: "binance" });
   const entry = pipeline.entry(symbol, { assetClass: "crypto", timeframes: [timeframe] });
   const [series] = pipeline.series("ohlcv.market_data" as Series["dataset"], entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

@@ -80,6 +80,9 @@ export function binanceSource(settings: BinanceSettings = {}): Source {
 
   return {
     name: "binance",
+    system: "binance",
+    serves: ({ ask, parts }) =>
+      ask.assetClass === "crypto" && (BINANCE_TIMEFRAMES as readonly string[]).includes(parts.timeframe ?? ""),
     records: RECORDS,
     // 500 is the page of whoever loses our `limit` on the way.
     silentCaps: [500, 1_000],

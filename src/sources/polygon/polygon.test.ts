@@ -380,6 +380,9 @@ function series(
     parts: { symbol, timeframe },
     entry: symbol,
     since: all.start,
+    source: "polygon",
+    lookbackMs: 0,
+    params: {},
     ask: { assetClass },
     axis: {
       grid: { grain: timeframe as Axis["grid"]["grain"], zone },
