@@ -94,6 +94,10 @@ export type FieldType =
 export interface NamedField {
   readonly type: FieldType;
   readonly required: boolean;
+  /** JSON null is a value of this field and reads as null; elsewhere it makes the record unreadable. */
+  readonly nullable?: boolean;
+  /** Member of the record, where the field has another name: columns do not tell `T` from `t`. */
+  readonly member?: string;
   readonly at?: never;
 }
 
@@ -101,9 +105,10 @@ export interface NamedField {
  * A field of a record that is a list, found by its place, from 0; a list too short for a required one is unreadable.
  * Without a place (`at: null`) the source never sends it: null in every record, for columns that other sources fill.
  */
-export type PlacedField =
-  | { readonly type: FieldType; readonly required: boolean; readonly at: number }
-  | { readonly type: FieldType; readonly required: false; readonly at: null };
+export type PlacedField = { readonly type: FieldType; readonly nullable?: never; readonly member?: never } & (
+  | { readonly required: boolean; readonly at: number }
+  | { readonly required: false; readonly at: null }
+);
 
 /** Where the records of a body lie and which JSON types their fields have. */
 export interface RecordShape {

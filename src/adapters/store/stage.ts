@@ -85,13 +85,14 @@ function claimJoin({ key }: RecordShape): string {
     where f.object_no = r.object_no)))`;
 }
 
-/** Records of series whose slots have one length: the stamp alone tells the slot. */
+/** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */
 function placedOnSteps(records: string, shape: RecordShape): string {
-  const { stamp } = shape;
-  const start = `r.${stamp} - o.shift_ms`;
+  const { stamp, stampWithin = false } = shape;
+  const start = stampWithin ? `(r.${stamp} - 1) // o.step_ms * o.step_ms` : `r.${stamp} - o.shift_ms`;
+  const isOnGrid = stampWithin ? `r.${stamp} > 0` : `r.${stamp} % o.step_ms = 0 and ${start} >= 0`;
   return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
-      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and r.${stamp} % o.step_ms = 0
-        and ${start} >= 0 then ${start} end as slot_ms,
+      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and ${isOnGrid}
+        then ${start} end as slot_ms,
       ${start} + o.step_ms as slot_end
     from (${records}) r ${claimJoin(shape)}`;
 }
