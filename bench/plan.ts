@@ -2,8 +2,8 @@ import { calendarNamed } from "../src/core/calendar/calendars.ts";
 import { gapSet, standingOf } from "../src/core/coverage/gaps.ts";
 import type { Axis } from "../src/core/dataset/axis.ts";
 import { type Series, seriesKey } from "../src/core/dataset/series.ts";
-import { fetchSteps, type SeriesState, seriesPlan } from "../src/core/plan/build-plan.ts";
 import type { AccessPath } from "../src/core/plan/access-paths.ts";
+import { fetchSteps, type SeriesState, seriesPlan } from "../src/core/plan/build-plan.ts";
 import { DAY, instant } from "../src/core/time/instant.ts";
 import { openTrialLedger, TRIAL_DATASET, TRIAL_NOW, TRIAL_SOURCE, trialPlan } from "./ledger-trial.ts";
 

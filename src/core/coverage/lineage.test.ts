@@ -8,10 +8,10 @@ import type { Axis } from "../dataset/axis.ts";
 import type { Reach } from "../dataset/dataset.ts";
 import { slotNumbered, slotNumberFrom } from "../dataset/slot-numbers.ts";
 import { type Grain, slotAt } from "../time/grid.ts";
-import { DAY, HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
+import { HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
 import { type Interval, overlapOf, overlaps } from "../time/interval.ts";
 import { containsInstant, type IntervalSet, normalize } from "../time/interval-set.ts";
-import { affected, type Change, readFor, readySet, staleSet, unmadeSet } from "./lineage.ts";
+import { affected, type Change, readFor, readySet, staleSet, unmadeSet, withdrawnSet } from "./lineage.ts";
 import { applyBuilt, type Segment, type Segments, setOf } from "./segment.ts";
 
 const minutes = axisOf(XNYS, "1m", "America/New_York");
@@ -19,15 +19,15 @@ const days = axisOf(XNYS, "1d", "America/New_York");
 const hours = axisOf(ALWAYS, "1h", "UTC");
 const WITHIN: Reach = { kind: "within" };
 const LATER: Reach = { kind: "later" };
-const before = (count: number): Reach => ({ kind: "slots", count });
+const lookingBack = (count: number): Reach => ({ kind: "slots", count });
 
 describe("the blast radius of a changed row", () => {
   it.each([
-    ["itself and the slots after it", before(3), "2024-02-07T15:00Z", "2024-02-07T15:04Z"],
-    ["over a night", before(3), "2024-02-07T20:58Z", "2024-02-08T14:32Z"],
-    ["over Thanksgiving and the early close after it", before(211), "2024-11-27T20:59Z", "2024-12-02T14:31Z"],
-    ["over a weekend on which clocks change", before(1), "2024-03-08T20:59Z", "2024-03-11T13:31Z"],
-    ["itself alone without a reach", before(0), "2024-02-07T20:59Z", "2024-02-07T21:00Z"],
+    ["itself and the slots after it", lookingBack(3), "2024-02-07T15:00Z", "2024-02-07T15:04Z"],
+    ["over a night", lookingBack(3), "2024-02-07T20:58Z", "2024-02-08T14:32Z"],
+    ["over Thanksgiving and the early close after it", lookingBack(211), "2024-11-27T20:59Z", "2024-12-02T14:31Z"],
+    ["over a weekend on which clocks change", lookingBack(1), "2024-03-08T20:59Z", "2024-03-11T13:31Z"],
+    ["itself alone without a reach", lookingBack(0), "2024-02-07T20:59Z", "2024-02-07T21:00Z"],
   ])("goes by slots of the calendar: %s", (_, reach, start, end) => {
     const change = { start: at(start), end: instant(at(start) + MINUTE) };
     expect(told(affected(minutes, reach, change))).toBe(`${start} ${end}`);
@@ -35,13 +35,13 @@ describe("the blast radius of a changed row", () => {
 
   it("of a row outside sessions starts with it and counts from the next session on", () => {
     const change = { start: at("2024-02-07T22:00Z"), end: at("2024-02-07T22:01Z") };
-    expect(told(affected(minutes, before(2), change))).toBe("2024-02-07T22:00Z 2024-02-08T14:32Z");
-    expect(told(affected(minutes, before(0), change))).toBe("2024-02-07T22:00Z 2024-02-07T22:01Z");
+    expect(told(affected(minutes, lookingBack(2), change))).toBe("2024-02-07T22:00Z 2024-02-08T14:32Z");
+    expect(told(affected(minutes, lookingBack(0), change))).toBe("2024-02-07T22:00Z 2024-02-07T22:01Z");
   });
 
   it("of a stretch is that of its first to that of its last slot", () => {
     const change = { start: at("2024-02-05T05:00Z"), end: at("2024-02-08T05:00Z") };
-    expect(told(affected(days, before(2), change))).toBe("2024-02-05T05:00Z 2024-02-10T05:00Z");
+    expect(told(affected(days, lookingBack(2), change))).toBe("2024-02-05T05:00Z 2024-02-10T05:00Z");
   });
 
   it("is the made slot that holds it, where rows are made within slots", () => {
@@ -58,11 +58,16 @@ describe("the blast radius of a changed row", () => {
 
 describe("what is read to make a window", () => {
   it.each([
-    ["the slots before it", "2024-02-07T15:00Z", before(3), "2024-02-07T14:57Z"],
-    ["over a night", "2024-02-08T14:31Z", before(3), "2024-02-07T20:58Z"],
-    ["over Thanksgiving and the early close after it", "2024-12-02T14:30Z", before(211), "2024-11-27T20:59Z"],
-    ["nothing before it without a reach", "2024-02-08T14:30Z", before(0), "2024-02-08T14:30Z"],
-    ["what is before the next session, from outside sessions", "2024-02-08T03:00Z", before(1), "2024-02-07T20:59Z"],
+    ["the slots before it", "2024-02-07T15:00Z", lookingBack(3), "2024-02-07T14:57Z"],
+    ["over a night", "2024-02-08T14:31Z", lookingBack(3), "2024-02-07T20:58Z"],
+    ["over Thanksgiving and the early close after it", "2024-12-02T14:30Z", lookingBack(211), "2024-11-27T20:59Z"],
+    ["nothing before it without a reach", "2024-02-08T14:30Z", lookingBack(0), "2024-02-08T14:30Z"],
+    [
+      "what is before the next session, from outside sessions",
+      "2024-02-08T03:00Z",
+      lookingBack(1),
+      "2024-02-07T20:59Z",
+    ],
   ])("goes by slots of the calendar: %s", (_, start, reach, from) => {
     const window = { start: at(start), end: at("2024-12-03T00:00Z") };
     expect(told(readFor(minutes, reach, window))).toBe(`${from} 2024-12-03T00:00Z`);
@@ -70,7 +75,7 @@ describe("what is read to make a window", () => {
 
   it("is no less than the window where the calendar begins after it", () => {
     const window = { start: at("1980-01-01T00:00Z"), end: at("1991-01-01T00:00Z") };
-    expect(readFor(minutes, before(9), window)).toEqual(window);
+    expect(readFor(minutes, lookingBack(9), window)).toEqual(window);
   });
 
   it("is the window itself, or all that comes after its start", () => {
@@ -94,8 +99,8 @@ describe("what is read and what is reached", () => {
   );
   const anyReach = fc.oneof(
     fc.constantFrom(WITHIN, LATER),
-    fc.nat(30).map(before),
-    fc.constantFrom(390, 1_000).map(before),
+    fc.nat(30).map(lookingBack),
+    fc.constantFrom(390, 1_000).map(lookingBack),
   );
   const anyAt = fc.integer({ min: Date.UTC(2005, 0, 1), max: Date.UTC(2027, 0, 1) }).map(instant);
   const slotOf = (axis: Axis, number: number): Interval => slotAt(axis.grid, slotNumbered(axis, number));
@@ -106,6 +111,8 @@ describe("what is read and what is reached", () => {
         const number = slotNumberFrom(axis, from);
         const change = slotOf(axis, number);
         const made = slotOf(axis, number + distance);
+        // A thousand weeks on is where the exchange's calendar has ended.
+        fc.pre(slotNumberFrom(axis, made.start) === number + distance);
         const isReached = overlaps(affected(axis, reach, change), made);
         expect(isReached).toBe(overlaps(readFor(axis, reach, made), change));
         if (reach.kind === "slots") expect(isReached).toBe(distance >= 0 && distance <= reach.count);
@@ -135,9 +142,9 @@ describe("what is read and what is reached", () => {
 describe("what is out of date", () => {
   it("is what a later change reaches, not what was made after it", () => {
     const segments = [made(0, 10, 4), made(10, 20, 8)];
-    expect(staleSet(hours, before(2), segments, [change(8, 9, 6)])).toEqual([span(8, 10)]);
-    expect(staleSet(hours, before(2), segments, [change(8, 9, 4)])).toEqual([]);
-    expect(staleSet(hours, before(2), segments, [change(8, 9, 9)])).toEqual([span(8, 11)]);
+    expect(staleSet(hours, lookingBack(2), segments, [change(8, 9, 6)])).toEqual([span(8, 10)]);
+    expect(staleSet(hours, lookingBack(2), segments, [change(8, 9, 4)])).toEqual([]);
+    expect(staleSet(hours, lookingBack(2), segments, [change(8, 9, 9)])).toEqual([span(8, 11)]);
   });
 
   it("is everything that was made before anybody kept count", () => {
@@ -150,11 +157,14 @@ describe("what is out of date", () => {
       { ...made(0, 4, 1), state: "disputed", reason: "rows lost" },
       { ...made(6, 8, 1), state: "failed", reason: "no disk" },
     ];
-    expect(staleSet(hours, before(9), segments, [change(0, 9, 7)])).toEqual([]);
+    expect(staleSet(hours, lookingBack(9), segments, [change(0, 9, 7)])).toEqual([]);
   });
 
   it("is all before it, where a row depends on what comes later", () => {
-    expect(staleSet(hours, LATER, [made(0, 4, 1), made(6, 20, 1)], [change(8, 9, 7)])).toEqual([span(0, 4), span(6, 9)]);
+    expect(staleSet(hours, LATER, [made(0, 4, 1), made(6, 20, 1)], [change(8, 9, 7)])).toEqual([
+      span(0, 4),
+      span(6, 9),
+    ]);
   });
 
   const anyInterval = fc
@@ -162,13 +172,16 @@ describe("what is out of date", () => {
     .map(([from, length]) => span(from, from + length));
   const anySet = fc.array(anyInterval, { maxLength: 3 }).map(normalize);
   const anyBuilds = fc.array(anySet, { minLength: 1, maxLength: 5 });
-  const anyReach = fc.oneof(fc.constantFrom(WITHIN, LATER), fc.nat(6).map(before));
+  const anyReach = fc.oneof(fc.constantFrom(WITHIN, LATER), fc.nat(6).map(lookingBack));
   const anyChanges = fc.array(
     fc.tuple(anyInterval, fc.integer({ min: 1, max: 9 })).map(([where, seq]): Change => ({ ...where, seq })),
     { maxLength: 6 },
   );
   const built = (builds: readonly IntervalSet[]): Segments =>
-    builds.reduce<Segments>((done, windows, i) => applyBuilt(done, { windows, seq: 2 * i, current: [] }), []);
+    builds.reduce<Segments>(
+      (done, windows, i) => applyBuilt(done, { windows, seq: 2 * i, current: [], withdrawn: [] }),
+      [],
+    );
 
   it("is, slot by slot, what is covered and reached by a change that its segment has not seen", () => {
     fc.assert(
@@ -193,7 +206,7 @@ describe("what is out of date", () => {
         const segments = built(builds);
         const stale = staleSet(hours, reach, segments, changes);
         const current = setOf(segments, "covered").flatMap((one) => minus(one, stale));
-        const after = applyBuilt(segments, { windows: stale, seq: 9, current });
+        const after = applyBuilt(segments, { windows: stale, seq: 9, current, withdrawn: [] });
         expect(staleSet(hours, reach, after, changes)).toEqual([]);
         expect(new Set(after.map(({ seq }) => seq)).size).toBeLessThanOrEqual(1);
         expect(setOf(after, "covered")).toEqual(setOf(segments, "covered"));
@@ -216,16 +229,37 @@ describe("what is out of date", () => {
 });
 
 describe("what has to be made", () => {
+  const segments: Segments = [made(0, 5, 1), { ...made(12, 14, 1), state: "disputed", reason: "rows lost" }];
+  const all = [span(0, 30)];
+
   it("is what lacks where all inputs are there, and what is stale", () => {
-    const ready = readySet([span(0, 30)], [[span(2, 20)], [span(0, 8), span(10, 25)]]);
+    const ready = readySet(all, [[span(2, 20)], [span(0, 8), span(10, 25)]]);
     expect(ready).toEqual([span(2, 8), span(10, 20)]);
-    const segments: Segments = [made(0, 5, 1), { ...made(12, 14, 1), state: "disputed", reason: "rows lost" }];
-    expect(unmadeSet(segments, ready, [span(1, 3)])).toEqual([span(1, 3), span(5, 8), span(10, 20)]);
+    const unmade = unmadeSet(segments, { ready, stale: [span(3, 4)], scope: all });
+    expect(unmade).toEqual([span(3, 4), span(5, 8), span(10, 20)]);
+  });
+
+  it("is stale also outside what was asked for, lacks only inside", () => {
+    const unmade = unmadeSet(segments, { ready: all, stale: [span(1, 3)], scope: [span(4, 7)] });
+    expect(unmade).toEqual([span(1, 3), span(5, 7)]);
+  });
+
+  it("is not what cannot be made any more: that is withdrawn, once", () => {
+    const ready = [span(2, 20)];
+    expect(unmadeSet(segments, { ready, stale: [span(1, 3)], scope: all })).toEqual([span(2, 3), span(5, 20)]);
+    const withdrawn = withdrawnSet(segments, ready);
+    expect(withdrawn).toEqual([span(0, 2)]);
+    const after = applyBuilt(segments, { windows: [], seq: 1, current: [], withdrawn });
+    expect(withdrawnSet(after, ready)).toEqual([]);
+    expect(after.map(({ start, end, state }) => ({ start, end, state }))).toEqual([
+      { ...span(2, 5), state: "covered" },
+      { ...span(12, 14), state: "disputed" },
+    ]);
   });
 
   it("is everything where no input has to be there, and nothing where one is absent", () => {
-    expect(readySet([span(0, 30)], [])).toEqual([span(0, 30)]);
-    expect(readySet([span(0, 30)], [[span(0, 30)], []])).toEqual([]);
+    expect(readySet(all, [])).toEqual(all);
+    expect(readySet(all, [all, []])).toEqual([]);
   });
 });
 

@@ -72,6 +72,15 @@ export function staleSet(axis: Axis, reach: Reach, segments: Segments, changes: 
   return normalize(stale);
 }
 
+/** The change up to which all of a made series is current; null where nothing was made. */
+export function oldestSeen(segments: Segments): number | null {
+  let oldest: number | null = null;
+  for (const { state, seq } of segments) {
+    if (state === "covered" && (oldest === null || (seq ?? 0) < oldest)) oldest = seq ?? 0;
+  }
+  return oldest;
+}
+
 /** What has to be made of a series: what was never made of `ready`, and what is stale and can still be made. */
 export function unmadeSet(
   segments: Segments,

@@ -16,6 +16,7 @@ import {
   applyDispute,
   applyFindings,
   applyUnanswered,
+  type Built,
   cut,
   type Findings,
   type Segment,
@@ -295,21 +296,30 @@ describe("a disputed stretch", () => {
 });
 
 describe("a build of rows that are made from other datasets", () => {
-  interface Build {
-    readonly windows: IntervalSet;
-    readonly current: IntervalSet;
-  }
-  const anyBuild: fc.Arbitrary<Build> = fc.record({ windows: anySet, current: anySet });
+  type Build = Omit<Built, "seq">;
+  const anyBuild: fc.Arbitrary<Build> = fc.record({
+    windows: anySet,
+    current: anySet,
+    withdrawn: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anySet }),
+  });
+  const build = (windows: IntervalSet, seq: number, current: IntervalSet = []): Built => ({
+    windows,
+    seq,
+    current,
+    withdrawn: [],
+  });
 
   it("leaves every instant with the seq of the last build that made it, or lifted it once it was made", () => {
     fc.assert(
       fc.property(fc.array(anyBuild, { maxLength: 7 }), (builds) => {
-        const segments = builds.reduce<Segments>((before, build, i) => applyBuilt(before, { ...build, seq: i + 1 }), []);
+        const segments = builds.reduce<Segments>((before, one, i) => applyBuilt(before, { ...one, seq: i + 1 }), []);
         for (let at = 0; at < LAST; at++) {
+          const isIn = (set: IntervalSet): boolean => containsInstant(set, instant(at));
           let seq: number | null = null;
-          for (const [i, { windows, current }] of builds.entries()) {
-            const isMade = containsInstant(windows, instant(at));
-            if (isMade || (seq !== null && containsInstant(current, instant(at)))) seq = i + 1;
+          for (const [i, { windows, current, withdrawn }] of builds.entries()) {
+            if (isIn(windows)) seq = i + 1;
+            else if (isIn(withdrawn)) seq = null;
+            else if (isIn(current) && seq !== null) seq = i + 1;
           }
           const found = segments.find((segment) => overlapOf(segment, span(at, at + 1)) !== null) ?? null;
           expect(found?.seq ?? null).toBe(seq);
@@ -325,19 +335,20 @@ describe("a build of rows that are made from other datasets", () => {
     );
   });
 
-  it("replaces whatever was claimed where it made rows, and lifts nothing but what is covered", () => {
+  it("replaces whatever was claimed where it made rows, claims nothing where it withdrew them, lifts only covered", () => {
     fc.assert(
-      fc.property(anyHistory, anyBuild, (history, build) => {
+      fc.property(anyHistory, anyBuild, (history, one) => {
         const before = replay(history);
-        const after = applyBuilt(before, { ...build, seq: 9 });
+        const after = applyBuilt(before, { ...one, seq: 9 });
         for (let at = 0; at < LAST; at++) {
           const here = span(at, at + 1);
+          const isIn = (set: IntervalSet): boolean => containsInstant(set, here.start);
           const claim = cut(after, [here])[0];
           const earlier = cut(before, [here])[0];
-          const isCurrent = containsInstant(build.current, here.start);
-          if (containsInstant(build.windows, here.start)) {
+          if (isIn(one.windows)) {
             expect(claim).toEqual({ ...here, state: "covered", asked: 1, reason: null, chunk: null, seq: 9 });
-          } else if (earlier?.state === "covered" && isCurrent) expect(claim).toEqual({ ...earlier, seq: 9 });
+          } else if (isIn(one.withdrawn)) expect(claim).toBeUndefined();
+          else if (earlier?.state === "covered" && isIn(one.current)) expect(claim).toEqual({ ...earlier, seq: 9 });
           else expect(claim).toEqual(earlier);
         }
       }),
@@ -345,16 +356,16 @@ describe("a build of rows that are made from other datasets", () => {
   });
 
   it("is one segment with its neighbour where both have seen the same changes, two where not", () => {
-    const first = applyBuilt([], { windows: [span(0, 4)], seq: 3, current: [] });
-    expect(applyBuilt(first, { windows: [span(4, 8)], seq: 3, current: [] })).toEqual([
+    const first = applyBuilt([], build([span(0, 4)], 3));
+    expect(applyBuilt(first, build([span(4, 8)], 3))).toEqual([
       { ...span(0, 8), state: "covered", asked: 1, reason: null, chunk: null, seq: 3 },
     ]);
-    const apart = applyBuilt(first, { windows: [span(4, 8)], seq: 5, current: [] });
+    const apart = applyBuilt(first, build([span(4, 8)], 5));
     expect(apart.map(({ start, end, seq }) => [start, end, seq])).toEqual([
       [0, 4, 3],
       [4, 8, 5],
     ]);
-    expect(applyBuilt(first, { windows: [span(4, 8)], seq: 5, current: [span(0, 4)] })).toHaveLength(1);
+    expect(applyBuilt(first, build([span(4, 8)], 5, [span(0, 4)]))).toHaveLength(1);
   });
 });
 

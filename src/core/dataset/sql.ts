@@ -31,9 +31,9 @@ export function renderSql(query: Sql, relation: (dataset: DatasetName) => string
 /** The query without comments and with single spaces: two texts that differ mean two logics. */
 function logicText(query: Sql): string {
   return renderSql(query, (dataset) => `{${dataset}}`)
-    .replaceAll(/--[^\n]*/g, " ")
-    .replaceAll(/\/\*[\s\S]*?\*\//g, " ")
-    .replaceAll(/\s+/g, " ")
+    // Literals are taken whole: what looks like a comment or a space inside one is logic.
+    .replaceAll(/('(?:[^']|'')*')|--[^\n]*|\/\*[\s\S]*?\*\/|\s+/g, (_, literal?: string) => literal ?? " ")
+    .replaceAll(/('(?:[^']|'')*')| +/g, (_, literal?: string) => literal ?? " ")
     .trim();
 }
 

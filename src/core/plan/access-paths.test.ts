@@ -35,11 +35,7 @@ describe("choosing how to ask", () => {
       byRange(),
       byDate(),
     ]);
-    expect(chunks.map(told)).toEqual([
-      "date S0,S1,S2,S3,S4 98-99",
-      "date S0,S1,S2,S3,S4 99-100",
-      "range S9 0-100",
-    ]);
+    expect(chunks.map(told)).toEqual(["date S0,S1,S2,S3,S4 98-99", "date S0,S1,S2,S3,S4 99-100", "range S9 0-100"]);
     expect(choices).toEqual([{ source: "date", series: 5, calls: 2, instead: { source: "range", calls: 5 } }]);
   });
 
@@ -62,7 +58,10 @@ describe("choosing how to ask", () => {
   it("asks by date only what is owed: a closed day inside a gap costs no call", () => {
     const due = [days(0, 1), days(3, 4)];
     const wanted = ["A1", "A2", "A3"].map((name) => want(name, [days(0, 4)], due));
-    expect(choosePaths(wanted, [byRange(), byDate()]).chunks.map(told)).toEqual(["date A1,A2,A3 0-1", "date A1,A2,A3 3-4"]);
+    expect(choosePaths(wanted, [byRange(), byDate()]).chunks.map(told)).toEqual([
+      "date A1,A2,A3 0-1",
+      "date A1,A2,A3 3-4",
+    ]);
   });
 
   it("asks ranges with the closed hours around them, dates without", () => {

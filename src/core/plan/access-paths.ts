@@ -1,8 +1,8 @@
 import type { Series, SeriesKey } from "../dataset/series.ts";
-import { slotsIn } from "../time/grid.ts";
+import { countSlotsOf, slotsIn } from "../time/grid.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { type IntervalSet, intersect, spanOf, subtract } from "../time/interval-set.ts";
+import { type IntervalSet, intersect, intersects, spanOf, subtract } from "../time/interval-set.ts";
 
 /** One way to ask for series of one dataset. */
 export interface AccessPath {
@@ -93,8 +93,8 @@ export function choosePaths(
     }
   }
   // In the order in which series were wanted: a plan reads like its registry.
-  const places = new Map(wanted.map((one, i) => [one, i]));
-  byRange.sort((a, b) => (places.get(origin(a, wanted)) ?? 0) - (places.get(origin(b, wanted)) ?? 0));
+  const places = new Map(wanted.map(({ series }, i) => [series, i]));
+  byRange.sort((a, b) => (places.get(a.series) ?? 0) - (places.get(b.series) ?? 0));
   for (const one of byRange) {
     const path = keyPath(one.series, paths);
     if (!path) continue;
@@ -106,13 +106,6 @@ export function choosePaths(
 }
 
 const MANY = "*" as SeriesKey;
-
-/** Above this many slots asking slot by slot cannot be cheaper than any range. */
-const MOST_SLOTS = 50_000;
-
-function origin(one: Wanted, wanted: readonly Wanted[]): Wanted {
-  return wanted.find(({ series }) => series === one.series) ?? one;
-}
 
 function keyPath(series: Series, paths: readonly AccessPath[]): AccessPath | undefined {
   return paths.find((path) => path.kind === "key" && path.serves(series));
@@ -137,7 +130,9 @@ function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: PlannedChun
     const instead = { source: other?.name ?? "nothing", calls };
     choices.push({ source: path.name, series: 1, calls: windows.length, instead });
     gaps = subtract(gaps, held);
-    ranges = subtract(ranges, held);
+    // Closed hours around what files hold are not worth a question of their own.
+    const left = gaps;
+    ranges = subtract(ranges, held).filter((span) => intersects(left, [span]));
   }
   return { ...one, gaps, ranges };
 }
@@ -147,18 +142,21 @@ function cheapestCut(
   members: readonly Wanted[],
   paths: readonly AccessPath[],
 ): { readonly range: readonly Wanted[]; readonly together: readonly Wanted[] } {
-  const sized = members
-    .map((one) => ({ one, starts: startsOf(one), calls: callsByRange(one, paths) }))
-    .sort((a, b) => b.starts.length - a.starts.length);
-  if (sized.reduce((sum, { starts }) => sum + starts.length, 0) > MOST_SLOTS) return { range: members, together: [] };
+  const inRange = members.map((one) => ({ one, calls: callsByRange(one, paths) }));
+  const allByRange = inRange.reduce((sum, { calls }) => sum + calls, 0);
+  // A member with more slots than all ranges cost is asked by range whatever the others do: its slots need no list.
+  const sized = inRange
+    .map(({ one, calls }) => ({ one, calls, slots: countDue(one) }))
+    .map((member) => ({ ...member, starts: member.slots > allByRange ? [] : startsOf(member.one) }))
+    .sort((a, b) => b.slots - a.slots);
   // From the shortest member on: what all from `cut` on cost together, beside what those before cost by range.
   const seen = new Set<Instant>();
   const slotCalls: number[] = new Array(sized.length + 1).fill(0) as number[];
   for (let i = sized.length - 1; i >= 0; i--) {
     for (const start of sized[i]?.starts ?? []) seen.add(start);
-    slotCalls[i] = seen.size;
+    slotCalls[i] = Math.max(seen.size, sized[i]?.slots ?? 0);
   }
-  let best = { cut: sized.length, calls: sized.reduce((sum, { calls }) => sum + calls, 0) };
+  let best = { cut: sized.length, calls: allByRange };
   let rangeCalls = 0;
   for (let cut = 0; cut < sized.length; cut++) {
     const calls = rangeCalls + (slotCalls[cut] ?? 0);
@@ -169,6 +167,10 @@ function cheapestCut(
     range: sized.slice(0, best.cut).map(({ one }) => one),
     together: sized.slice(best.cut).map(({ one }) => one),
   };
+}
+
+function countDue({ series, gaps, due }: Wanted): number {
+  return countSlotsOf(series.axis.grid, intersect(gaps, due));
 }
 
 function startsOf(one: Wanted): readonly Instant[] {

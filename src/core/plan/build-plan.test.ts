@@ -52,7 +52,12 @@ describe("the steps of a plan", () => {
     const { steps, rows } = fetchSteps([state], [byRange()]);
     expect(steps.map((step) => step.chunks)).toEqual([[{ key: "A", ...hours(18, 24) }]]);
     expect(rows).toBe(6);
-    expect(seriesPlan(state, 1, NOTHING_MADE)).toMatchObject({ gapSlots: 4, againSlots: 2, coveredSlots: 20, made: false });
+    expect(seriesPlan(state, 1, NOTHING_MADE)).toMatchObject({
+      gapSlots: 4,
+      againSlots: 2,
+      coveredSlots: 20,
+      made: false,
+    });
   });
 
   it("are one for each source that is asked, in the order of the series", () => {

@@ -1,4 +1,4 @@
-import { readFor, staleSet } from "../../core/coverage/lineage.ts";
+import { oldestSeen, readFor, staleSet } from "../../core/coverage/lineage.ts";
 import { type Built, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { inputKeyOf, type Series, type SeriesKey } from "../../core/dataset/series.ts";
@@ -141,8 +141,11 @@ async function staleBesides(
     const { name, version, key } = datasetNamed(input.dataset);
     const after = new Map<SeriesKey, number>();
     for (const { series } of unmade) {
-      const seen = (segments.get(series.key) ?? []).filter(({ state }) => state === "covered").map((one) => one.seq ?? 0);
-      if (seen.length > 0) after.set(inputKeyOf(series, input, key), Math.min(...seen));
+      const seen = oldestSeen(segments.get(series.key) ?? []);
+      if (seen === null) continue;
+      const place = inputKeyOf(series, input, key);
+      // Several made series may share an input: the one that has seen least counts.
+      after.set(place, Math.min(after.get(place) ?? seen, seen));
     }
     const changes = await ledger.changesAfter(name, version, after);
     for (const { series } of unmade) {

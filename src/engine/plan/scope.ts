@@ -1,5 +1,5 @@
 import { type Making, type Standing, standingOf, type Waiver } from "../../core/coverage/gaps.ts";
-import { type Change, readySet, staleSet } from "../../core/coverage/lineage.ts";
+import { type Change, oldestSeen, readySet, staleSet } from "../../core/coverage/lineage.ts";
 import { type Segments, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset, DatasetName, TransformInput } from "../../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
@@ -276,14 +276,6 @@ export function placeOf(
 ): Pick<Series, "dataset" | "version" | "key"> {
   const { name, version, key } = datasetNamed(bound, input.dataset);
   return { dataset: name, version, key: inputKeyOf(series, input, key) };
-}
-
-function oldestSeen(segments: Segments): number | null {
-  let oldest: number | null = null;
-  for (const { state, seq } of segments) {
-    if (state === "covered" && (oldest === null || (seq ?? 0) < oldest)) oldest = seq ?? 0;
-  }
-  return oldest;
 }
 
 /** The whole slots inside each member of `set`. */
