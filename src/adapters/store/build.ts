@@ -15,7 +15,7 @@ import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew 
 import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
 
 /**
  * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,
@@ -275,7 +275,7 @@ async function writeDifference(building: Building, windows: readonly Interval[])
   await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join staged_t g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+    anti join staged_t g on ${sameRow(dataset, "g", "c")}`);
   return writeChanges(building);
 }
 

@@ -19,7 +19,7 @@ import { rebuildIn } from "./rebuild.ts";
 import { asOf, placeOf } from "./history.ts";
 import { laterTouches, revertIn } from "./revert.ts";
 import { findRuns } from "./runs.ts";
-import { tableName, text } from "./tables.ts";
+import { rowKeyOf, tableName, text } from "./tables.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
 
@@ -143,7 +143,7 @@ export function duckdbStore(options: {
     doubledKeys(dataset) {
       return read(0, async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return 0;
-        const columns = [...dataset.key, dataset.time].join(", ");
+        const columns = [...dataset.key, dataset.time, ...rowKeyOf(dataset)].join(", ");
         const [row] = await rowsOf(
           connection,
           `select count(*) as n from (select 1 from ${tableName(dataset)} group by ${columns} having count(*) > 1)`,

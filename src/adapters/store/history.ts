@@ -3,14 +3,14 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { folderOf, insertedFolder } from "./before-image.ts";
 import { rowsOf } from "./rows.ts";
-import { literalPath, tableName, text } from "./tables.ts";
+import { literalPath, rowKeyOf, tableName, text } from "./tables.ts";
 
 /**
  * Every time a publication touched a slot, as a query: key columns, time, `seq` (the publication's place), `chunk`,
  * `change` (inserted, updated, retracted) and `before`, the row as it was (null for an insertion).
  */
 export async function touches(connection: DuckDBConnection, dataset: Dataset, history: string): Promise<string> {
-  const key = [...dataset.key, dataset.time];
+  const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const types = new Map(dataset.columns.map(({ name, type }) => [name, type]));
   const row = `struct(${dataset.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`;
   const parts = [
@@ -37,11 +37,11 @@ export async function asOf(
   dataset: Dataset,
   at: { readonly seq: number; readonly history: string },
 ): Promise<string> {
-  const key = [...dataset.key, dataset.time];
+  const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const columns = dataset.columns.map(({ name }) => name);
   const later = `select * from (${await touches(connection, dataset, at.history)}) where seq > ${at.seq}
     qualify row_number() over (partition by ${key.join(", ")} order by seq) = 1`;
-  const same = key.map((name) => `c.${name} = l.${name}`).join(" and ");
+  const same = key.map((name) => `c.${name} is not distinct from l.${name}`).join(" and ");
   return `select ${columns.map((name) => `l.before.${name} as ${name}`).join(", ")} from (${later}) l where l.change <> 'inserted'
     union all select ${columns.map((name) => `c.${name}`).join(", ")} from ${tableName(dataset)} c
     anti join (${later}) l on ${same}`;

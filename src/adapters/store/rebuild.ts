@@ -10,7 +10,7 @@ import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew 
 import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
 
 /** Runs work on a data file, opened for that long. */
 export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -135,7 +135,7 @@ async function writeDifference(writing: Writing): Promise<readonly SeriesChange[
   await findDifferences(writing, `select * from ${fresh}`, { columns });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join ${fresh} g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+    anti join ${fresh} g on ${sameRow(dataset, "g", "c")}`);
   return writeChanges(writing);
 }
 

@@ -10,7 +10,7 @@ import { openImages, writeChanges } from "./merge.ts";
 import { changesBySeries, sumOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableStatements, text } from "./tables.ts";
 
 /**
  * Takes back what the publications of one run did to a dataset: each slot they touched stands again as it stood before
@@ -79,13 +79,13 @@ export async function laterTouches(
   history: string,
 ): Promise<readonly string[]> {
   const all = await touches(connection, dataset, history);
-  const key = [...dataset.key, dataset.time];
+  const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const own = listOf(publications);
   const rows = await rowsOf(
     connection,
     `with t as materialized (${all}),
        mine as (select ${key.join(", ")}, min(seq) as seq from t where chunk in ${own} group by all)
-     select distinct t.chunk from t join mine m on ${key.map((name) => `t.${name} = m.${name}`).join(" and ")}
+     select distinct t.chunk from t join mine m on ${key.map((name) => `t.${name} is not distinct from m.${name}`).join(" and ")}
        and t.seq > m.seq where t.chunk not in ${own} order by t.chunk`,
   );
   return rows.map((row) => String(row.chunk));
@@ -97,21 +97,23 @@ async function findRestored(
   { dataset, publications }: RevertRequest,
   history: string,
 ): Promise<void> {
-  const key = [...dataset.key, dataset.time];
+  const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const payload = [...payloadColumns(dataset), OBJECT_COLUMN];
   await connection.run(`create or replace temp table before_t as
-    select s.series_no, epoch_ms(t.${dataset.time}) as slot_ms, t.change, t.before
+    select s.series_no, epoch_ms(t.${dataset.time}) as slot_ms, t.change, t.before${rowKeyOf(dataset)
+      .map((name) => `, t.${name}`)
+      .join("")}
     from (select * from (${await touches(connection, dataset, history)}) where chunk in ${listOf(publications)}
       qualify row_number() over (partition by ${key.join(", ")} order by seq) = 1) t
     join series_t s on ${dataset.key.map((name) => `s.${name} = t.${name}`).join(" and ")}`);
   const stored = storedRows(dataset, { columns: [OBJECT_COLUMN] });
   await connection.run(`create or replace temp table diff_t as
     select b.series_no, b.slot_ms, ${payload.map((name) => `b.before.${name} as ${name}`).join(", ")}, c.row_id as old_row
-    from before_t b left join ${stored} c on c.series_no = b.series_no and c.slot_ms = b.slot_ms
+    from before_t b left join ${stored} c on ${sameRow(dataset, "c", "b")}
     where b.change <> 'inserted'`);
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    join before_t b on b.series_no = c.series_no and b.slot_ms = c.slot_ms where b.change = 'inserted'`);
+    join before_t b on ${sameRow(dataset, "b", "c")} where b.change = 'inserted'`);
 }
 
 /** The run's objects answer nothing any more. */

@@ -86,6 +86,8 @@ export interface Dataset {
   /** Columns that name a series, in order; with the time column they are the row's key. */
   readonly key: readonly string[];
   readonly time: string;
+  /** Columns that tell rows of one slot apart, such as an invoice's line; without any, a slot has one row. */
+  readonly rowKey?: readonly string[];
   /** How rows are read from a source's records; null where all rows are made from other datasets. */
   readonly extract: Extract | null;
   /** How rows are made from other datasets; null where all come from a source. */

@@ -61,7 +61,9 @@ describe("what is made from a dataset", () => {
 it("reads the same upwards and downwards", () => {
   for (const { name: one } of datasets) {
     for (const { name: other } of datasets) {
-      expect(upstreamOf(datasets, one).has(other), `${other} above ${one}`).toBe(downstreamOf(datasets, other).has(one));
+      expect(upstreamOf(datasets, one).has(other), `${other} above ${one}`).toBe(
+        downstreamOf(datasets, other).has(one),
+      );
     }
   }
 });

@@ -16,21 +16,21 @@ const minutes = { grid: { grain: "1m", zone: NEW_YORK }, calendar: XNYS } as con
 describe("the minutes of New York's exchanges", () => {
   it("go on from the close to the next open: over a night, a weekend, a holiday", () => {
     // Wednesday to Thursday; Friday to Tuesday over Washington's Birthday.
-    expect(after("2024-02-07T20:59Z")).toBe("2024-02-08T14:30Z");
-    expect(after("2024-02-16T20:59Z")).toBe("2024-02-20T14:30Z");
+    expect(minuteAfter("2024-02-07T20:59Z")).toBe("2024-02-08T14:30Z");
+    expect(minuteAfter("2024-02-16T20:59Z")).toBe("2024-02-20T14:30Z");
     expect(between(minutes, "2024-02-07T14:30Z", "2024-02-08T14:30Z")).toBe(390);
     expect(between(minutes, "2024-02-16T14:30Z", "2024-02-20T14:30Z")).toBe(390);
   });
 
   it("are 210 on the day after Thanksgiving, which closes at 13:00", () => {
-    expect(after("2024-11-27T20:59Z")).toBe("2024-11-29T14:30Z");
-    expect(after("2024-11-29T17:59Z")).toBe("2024-12-02T14:30Z");
+    expect(minuteAfter("2024-11-27T20:59Z")).toBe("2024-11-29T14:30Z");
+    expect(minuteAfter("2024-11-29T17:59Z")).toBe("2024-12-02T14:30Z");
     expect(between(minutes, "2024-11-29T14:30Z", "2024-12-02T14:30Z")).toBe(210);
   });
 
   it("move an hour in UTC with New York's clocks and keep their numbers", () => {
-    expect(after("2024-03-08T20:59Z")).toBe("2024-03-11T13:30Z");
-    expect(after("2024-11-01T19:59Z")).toBe("2024-11-04T14:30Z");
+    expect(minuteAfter("2024-03-08T20:59Z")).toBe("2024-03-11T13:30Z");
+    expect(minuteAfter("2024-11-01T19:59Z")).toBe("2024-11-04T14:30Z");
     expect(between(minutes, "2024-03-08T14:30Z", "2024-03-11T13:30Z")).toBe(390);
     expect(between(minutes, "2024-11-01T13:30Z", "2024-11-04T14:30Z")).toBe(390);
   });
@@ -47,7 +47,7 @@ describe("the minutes of New York's exchanges", () => {
     expect(slotNumberFrom(minutes, at("2024-02-08T14:30:01Z"))).toBe(first + 1);
   });
 
-  function after(text: string): string {
+  function minuteAfter(text: string): string {
     return shortly(slotNumbered(minutes, slotNumberFrom(minutes, at(text)) + 1));
   }
 });
@@ -122,7 +122,9 @@ describe("every axis", () => {
     [NEW_YORK, "UTC", "Asia/Kolkata"].map((zone): Grid => ({ grain, zone })),
   );
   const axes = [XNYS, ALWAYS, FX]
-    .flatMap((calendar) => [...grids, { grain: "4h", zone: NEW_YORK, anchor: "utc" } as const].map((grid) => [calendar, grid] as const))
+    .flatMap((calendar) =>
+      [...grids, { grain: "4h", zone: NEW_YORK, anchor: "utc" } as const].map((grid) => [calendar, grid] as const),
+    )
     // A century of hours off the clock of UTC, told one by one, would only take time.
     .filter(([calendar, { grain, zone }]) => calendar !== ALWAYS || zone === "UTC" || grain === "1w" || grain === "1d");
   const anySpan = fc
@@ -157,7 +159,8 @@ describe("every axis", () => {
       let next = 0;
       let end = Number.NEGATIVE_INFINITY;
       for (const piece of pieces) {
-        if (piece.from !== next || piece.start < end) expect([piece.from, piece.start], grid.grain).toEqual([next, end]);
+        if (piece.from !== next || piece.start < end)
+          expect([piece.from, piece.start], grid.grain).toEqual([next, end]);
         next += (piece.end - piece.start) / piece.stepMs;
         end = piece.end;
       }
@@ -184,11 +187,15 @@ describe("the slots of a session", () => {
     ["their half hours", { grain: "30m", zone: NEW_YORK }, XNYS, 13],
     ["their hours, the first of which is half outside", { grain: "1h", zone: NEW_YORK }, XNYS, 7],
     ["their four hours", { grain: "4h", zone: NEW_YORK }, XNYS, 2],
+    // From 13:30 to 20:00 in summer, from 14:30 to 21:00 in winter: two or three.
+    ["their four hours of UTC", { grain: "4h", zone: NEW_YORK, anchor: "utc" }, XNYS, 3],
     ["their days", { grain: "1d", zone: NEW_YORK }, XNYS, 1],
     ["weeks", { grain: "1w", zone: NEW_YORK }, XNYS, 1],
     ["hours of a market that never closes", { grain: "1h", zone: "UTC" }, ALWAYS, 24],
     ["hours of currencies", { grain: "1h", zone: NEW_YORK }, FX, 24],
-  ])("are, for %s, as many as a full one has", (_, grid, calendar, expected) => {
+    // Monday's has seven: it begins on Sunday within a slot that no session before it has.
+    ["their four hours", { grain: "4h", zone: NEW_YORK }, FX, 6],
+  ])("are, for %s, as many as a usual one has", (_, grid, calendar, expected) => {
     expect(slotsOfSession({ grid, calendar })).toBe(expected);
   });
 });

@@ -64,7 +64,10 @@ describe("the logic of a version", () => {
   it.each<[string, Dataset]>([
     ["the query", withQuery(sql`select series_no, slot_ms, median(rate) as mean from ${RATES} group by all`)],
     ["what is read", withQuery(sql`select series_no, slot_ms, avg(rate) as mean from ${TRADES} group by all`)],
-    ["a literal", withQuery(sql`select series_no, slot_ms, avg(rate) as mean from ${RATES} where x <> 'A' group by all`)],
+    [
+      "a literal",
+      withQuery(sql`select series_no, slot_ms, avg(rate) as mean from ${RATES} where x <> 'A' group by all`),
+    ],
     ["a column", { ...declared, columns: [...declared.columns, { name: "n", type: "BIGINT" }] }],
     ["the key", { ...declared, key: [] }],
     ["the time", { ...declared, time: "date" }],
@@ -80,7 +83,10 @@ describe("the logic of a version", () => {
     ],
     [
       "an input's series",
-      { ...declared, transform: { ...made, inputs: made.inputs.map((one) => ({ ...one, with: { currency: "USD" } })) } },
+      {
+        ...declared,
+        transform: { ...made, inputs: made.inputs.map((one) => ({ ...one, with: { currency: "USD" } })) },
+      },
     ],
     [
       "whether an input must be there",
@@ -92,8 +98,27 @@ describe("the logic of a version", () => {
     expect(logicOf(other)).not.toBe(logicOf(declared));
   });
 
-  it("tells two literals apart that differ by case", () => {
-    const where = (value: string): Dataset => withQuery(sql`select * from ${RATES} where currency = '${value}'`);
-    expect(logicOf(where("usd"))).not.toBe(logicOf(where("USD")));
+  it.each([
+    ["case", "usd", "USD"],
+    ["spaces", "a  b", "a b"],
+    ["what looks like a comment", "a -- b", "a -- c"],
+    ["what looks like the start of a long one", "/* a", "/* b"],
+    ["what follows a doubled quote", "it''s -- b", "it''s -- c"],
+  ])("tells two literals apart that differ by %s", (_, one, other) => {
+    const where = (value: string): Dataset => withQuery(sql`select * from ${RATES} where currency = '${value}' -- end`);
+    expect(logicOf(where(one))).not.toBe(logicOf(where(other)));
+  });
+
+  it("goes on after a long comment that holds the mark of a short one", () => {
+    const rest = (column: string): Dataset => withQuery(sql`/* a -- b */ select ${column} from ${RATES}`);
+    expect(logicOf(rest("rate"))).not.toBe(logicOf(rest("fee")));
+    expect(logicOf(rest("rate"))).toBe(logicOf(withQuery(sql`select rate from ${RATES}`)));
+  });
+
+  it("does not end a comment at an apostrophe", () => {
+    const noted = (note: string): Dataset =>
+      withQuery(sql`select rate -- ${note}
+      from ${RATES} where currency = 'USD'`);
+    expect(logicOf(noted("the bank's"))).toBe(logicOf(noted("theirs")));
   });
 });

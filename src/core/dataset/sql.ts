@@ -38,7 +38,7 @@ function logicText(query: Sql): string {
 }
 
 /** What a version's rows follow from, as text: another text under the same version is a mistake. */
-export function logicOf({ columns, key, time, extract, transform }: Dataset): string {
+export function logicOf({ columns, key, time, rowKey, extract, transform }: Dataset): string {
   const made = transform && { query: logicText(transform.query), inputs: transform.inputs };
-  return JSON.stringify([columns, key, time, extract, made]);
+  return JSON.stringify([columns, key, time, rowKey, extract, made]);
 }

@@ -100,6 +100,25 @@ describe("choosing how to ask", () => {
     expect(chunks.map(told)).toEqual(["files A1 0-9", "files A2 0-9", "date A1,A2 9-10"]);
   });
 
+  it("asks nothing for closed hours around what files hold", () => {
+    const files = held({ A: [days(1, 6)] });
+    const wide = { ...want("A", [days(1, 9)]), ranges: [days(0, 10)] };
+    expect(choosePaths([wide], [byRange(), files]).chunks.map(told)).toEqual(["files A 1-6", "range A 6-10"]);
+  });
+
+  it("asks by date also where many series lack many dates", () => {
+    const wanted = Array.from({ length: 1_000 }, (_, i) => want(`A${i}`, [days(0, 60)]));
+    const { chunks, choices } = choosePaths(wanted, [byRange(), byDate()]);
+    expect(chunks).toHaveLength(60);
+    expect(choices).toEqual([{ source: "date", series: 1_000, calls: 60, instead: { source: "range", calls: 1_000 } }]);
+  });
+
+  it("asks one series with more slots than anybody would list by range", () => {
+    const long = { ...want("A1", [days(0, 9_000)]), due: [days(0, 9_000)] };
+    const wanted = [long, want("A2", [days(0, 1)]), want("A3", [days(0, 1)])];
+    expect(choosePaths(wanted, [byRange(), byDate()]).chunks.map(told)).toEqual(["date A2,A3 0-1", "range A1 0-9000"]);
+  });
+
   it("asks by date where no path asks by range, however many dates there are", () => {
     expect(choosePaths([want("A", [days(0, 3)])], [byDate()]).chunks.map(told)).toEqual([
       "date A 0-1",
