@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
+import { bindFiles, connectFiles } from "./bind-files.ts";
 import type { OhlcvConfig } from "./config.ts";
 import { parseLimits } from "./core/budget/limits.ts";
 import { RetrofillError } from "./core/errors.ts";
@@ -11,28 +12,28 @@ import { marketData } from "./pipelines/ohlcv/market-data.ts";
 import { ohlcvPipeline } from "./pipelines/ohlcv/ohlcv.ts";
 import { POLYGON_BASE_URL, POLYGON_LIMITS, polygonAuth, polygonSource } from "./sources/polygon/polygon.ts";
 
+/** Where a project lies, and whom it tells what is wrong with its files. */
+export interface ProjectPlace {
+  readonly dir: string;
+  readonly stateDir: string;
+  readonly note: (line: string) => void;
+}
+
 /** The OHLCV pipeline with the sources and providers that a configuration names. */
-export function bindOhlcv(config: OhlcvConfig): BoundPipeline {
-  const { source, concurrency, publishRows, repairRounds, backoff: _, timeouts: __, ...settings } = config;
-  const polygon = polygonProvider(config);
-  const sources: BoundSource[] = [
-    {
-      dataset: marketData.name,
-      source: polygonSource({ adjusted: source.adjusted, limit: source.pageLimit }),
-      provider: polygon,
-    },
-  ];
+export function bindOhlcv(config: OhlcvConfig, place: ProjectPlace): BoundPipeline {
+  const { source, files: layouts, concurrency, publishRows, repairRounds, backoff: _, timeouts: __, ...settings } = config;
+  const files = bindFiles(layouts, { ...place, dataset: marketData.name });
   return {
-    pipeline: ohlcvPipeline({ ...settings, source: "polygon" }),
-    sources,
-    prepare: async () => undefined,
+    pipeline: ohlcvPipeline({ ...settings, source: source.kind === "files" ? "files" : "polygon" }),
+    sources: [...files.sources, ...polygonSources(config)],
+    prepare: files.prepare,
     concurrency,
     publishRows,
     repairRounds,
     shown: {
-      "page limit": `${source.pageLimit} base bars`,
+      ...(source.kind === "files" ? {} : { "page limit": `${source.pageLimit} base bars` }),
       "published together": `${publishRows} rows`,
-      adjusted: String(source.adjusted),
+      ...(source.kind === "files" ? {} : { adjusted: String(source.adjusted) }),
       "settle after slot": `${settings.settleMinutes} min`,
       dense: settings.dense.join(" "),
       suspects: `${settings.suspects.factor}x q${settings.suspects.quantile} over ${settings.suspects.minSessions} sessions`,
@@ -41,7 +42,22 @@ export function bindOhlcv(config: OhlcvConfig): BoundPipeline {
   };
 }
 
-function polygonProvider({ source, backoff, timeouts }: OhlcvConfig): Provider {
+function polygonSources(config: OhlcvConfig): readonly BoundSource[] {
+  const { source } = config;
+  if (source.kind === "files") return [];
+  return [
+    {
+      dataset: marketData.name,
+      source: polygonSource({ adjusted: source.adjusted, limit: source.pageLimit }),
+      provider: polygonProvider(config, source),
+    },
+  ];
+}
+
+function polygonProvider(
+  { backoff, timeouts }: OhlcvConfig,
+  source: Exclude<OhlcvConfig["source"], { readonly kind: "files" }>,
+): Provider {
   const limitText = (source.kind === "polygon" ? process.env.POLYGON_LIMIT : undefined) ?? source.limit;
   const key = process.env.POLYGON_API_KEY;
   const isSandbox = source.kind === "sandbox" || key === undefined;
@@ -70,6 +86,8 @@ export class OhlcvConnections implements AsyncDisposable {
   /** A client of one provider. @throws RetrofillError SOURCE_UNCONFIGURED */
   async connect(provider: Provider): Promise<Http> {
     const { source } = this.#config;
+    if (provider.isFree) return connectFiles(this.#project);
+    if (source.kind === "files") throw new Error("unreachable: nobody but files is asked");
     if (source.kind === "sandbox") return this.#http(await this.#sandbox(source), polygonAuth("sandbox"));
     if (provider.name !== "polygon") throw new Error(`unreachable: nobody is called ${provider.name}`);
     const key = process.env.POLYGON_API_KEY;

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { alertsConfig } from "./alerts-config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { ohlcvSettings } from "./pipelines/ohlcv/settings.ts";
+import { fileLayouts } from "./sources/files/layout.ts";
 
 /** Settings of a Polygon (Massive) source; the key comes from POLYGON_API_KEY. */
 const polygonConfig = z.strictObject({
@@ -31,8 +32,13 @@ const sandboxConfig = z.strictObject({
   latencyMs: z.number().min(0).default(0),
 });
 
+/** Nobody is asked: every candle comes from `files`. */
+const filesConfig = z.strictObject({ kind: z.literal("files") });
+
 const ohlcvConfig = ohlcvSettings.extend({
-  source: z.discriminatedUnion("kind", [polygonConfig, sandboxConfig]),
+  source: z.discriminatedUnion("kind", [polygonConfig, sandboxConfig, filesConfig]),
+  /** Files that are read before anybody is asked. */
+  files: fileLayouts.default([]),
   /** Chunks fetched at once. */
   concurrency: z.number().int().min(1).max(64).default(3),
   /** Rows after which fetched chunks are published together. */

@@ -227,6 +227,9 @@ export function pathsOf(bound: BoundPipeline, dataset: Dataset): readonly (Acces
       windows: (series, gaps) => source.windows(series, gaps),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
+      ...(source.held === undefined || source.match === undefined
+        ? {}
+        : { target: (series, window) => source.request(series, window).target }),
     }));
 }
 

@@ -35,6 +35,7 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
   }
   const pending = plan.steps.reduce((sum, step) => sum + (step.kind === "build" ? step.pendingChunks.length : 0), 0);
   if (pending > 0) output.line(`  build    ${plural(pending, "answer")} already in bronze, 0 calls`);
+  for (const line of filesText(plan)) output.line(`  files    ${line}`);
   output.line(
     `  calls    ${count(plan.cost.calls)} + up to ${plan.repair.calls} to repair (${plan.repair.rounds} rounds)`,
   );
@@ -46,6 +47,25 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
       .join(" · ")}`,
   );
   output.line(`  expires  ${formatInstant(plan.expiresAt)}`);
+}
+
+/** What is read from files instead of asked for, and what asking would cost; a line for each who would be asked. */
+function filesText({ steps, cost }: Plan): readonly string[] {
+  const layouts = new Set(steps.flatMap((step) => (step.kind === "fetch" && step.provider === "files" ? [step.source] : [])));
+  const byOther = new Map<string, { series: number; questions: number; calls: number }>();
+  for (const { source, series, calls, instead } of cost.choices) {
+    if (!layouts.has(source)) continue;
+    const sum = byOther.get(instead.source) ?? { series: 0, questions: 0, calls: 0 };
+    byOther.set(instead.source, {
+      series: sum.series + series,
+      questions: sum.questions + calls,
+      calls: sum.calls + instead.calls,
+    });
+  }
+  return [...byOther].map(([other, { series, questions, calls }]) => {
+    const what = `${plural(series, "series", "series")} in ${plural(questions, "stretch", "stretches")}, 0 calls`;
+    return other === "nothing" ? `${what}; nobody else has them` : `${what}; ${other} would take ${plural(calls, "call")}`;
+  });
 }
 
 /** One line a registry entry: each timeframe's missing slots, the reasons, the calls. */
