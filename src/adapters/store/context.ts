@@ -55,8 +55,9 @@ export async function openContext(connection: DuckDBConnection, request: Publish
     claims.map(({ object, seriesNo }) => {
       const group = groupOf[seriesNo] as AxisGroup;
       const series = request.series[seriesNo]?.series as Series;
-      const shift = group.axis.stamp.at === "end" ? group.stepMs : 0;
-      const match = shapeOf(request, object).match?.(series) ?? null;
+      const shape = shapeOf(request, object);
+      const shift = (shape.records.stamped ?? group.axis.stamp).at === "end" ? group.stepMs : 0;
+      const match = shape.match?.(series) ?? null;
       return [
         object.ordinal,
         seriesNo,

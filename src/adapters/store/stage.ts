@@ -1,17 +1,15 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { RetrofillError } from "../../core/errors.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import { stampsOf } from "./axes.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import type { SourceShape } from "../../engine/store-port.ts";
+import { readBody } from "../bronze/bronze.ts";
+import { stampsOf } from "./axes.ts";
 import { type Context, shapeOf } from "./context.ts";
-import { recordsQuery } from "./records.ts";
+import { recordsQueries } from "./file-records.ts";
 import { fillTable, rowsOf } from "./rows.ts";
 import { payloadColumns, text } from "./tables.ts";
 
@@ -69,9 +67,10 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
             object.source === source && object.strict === strict && civilObjects.has(object.ordinal) === civil,
         );
         if (some.length === 0) continue;
-        const records = recordsQuery(some, { shape: shape.records, bronze });
-        if (civil) await stageCivil(context, shape, records);
-        else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+        for (const records of await recordsQueries(some, { shape: shape.records, bronze })) {
+          if (civil) await stageCivil(context, shape, records);
+          else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+        }
       }
     }
   }
@@ -100,7 +99,7 @@ function placedOnSteps(records: string, shape: RecordShape): string {
 /** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
 async function stageCivil(context: Context, shape: SourceShape, records: string): Promise<void> {
   const { connection, groups } = context;
-  const { stamp, stampWithin = false } = shape.records;
+  const { stamp, stampWithin = false, stamped } = shape.records;
   await connection.run(`create or replace temp table record_t as
     select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r ${claimJoin(shape.records)}`);
   const spans = await rowsOf(
@@ -119,7 +118,8 @@ async function stageCivil(context: Context, shape: SourceShape, records: string)
       start: slotAt(grid, instant(before.start - 1)).start,
       end: slotAt(grid, after.end).end,
     };
-    return [...stampsOf(group.axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
+    const axis = stamped === undefined ? group.axis : { ...group.axis, stamp: stamped };
+    return [...stampsOf(axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
   const isItsSlot = stampWithin
@@ -157,8 +157,8 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
 }
 
 /**
- * The objects whose bodies DuckDB does not read as JSON although they are what was received: JavaScript's parser let
- * them pass (half a surrogate pair, a member twice).
+ * The objects whose bodies DuckDB does not read although they are what was received: JavaScript's parser let them pass
+ * (half a surrogate pair, a member twice).
  */
 async function findUnreadable(
   { connection, request }: Context,
@@ -169,7 +169,9 @@ async function findUnreadable(
   for (const object of objects) {
     try {
       const { records } = shapeOf(request, object);
-      await connection.run(`select max(hash(r)) from (${recordsQuery([object], { shape: records, bronze })}) r`);
+      for (const query of await recordsQueries([object], { shape: records, bronze })) {
+        await connection.run(`select max(hash(r)) from (${query}) r`);
+      }
     } catch {
       await checkBody(object, bronze);
       found.push(object);
@@ -183,7 +185,7 @@ async function checkBody(object: ObjectRecord, bronze: string): Promise<void> {
   let hash: string;
   try {
     hash = createHash("sha256")
-      .update(await promisify(gunzip)(await readFile(path)))
+      .update(await readBody(path))
       .digest("hex");
   } catch (cause) {
     throw damaged(object, `${path} cannot be read`, cause);

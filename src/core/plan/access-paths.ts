@@ -2,7 +2,7 @@ import type { Series, SeriesKey } from "../dataset/series.ts";
 import { countSlotsOf, slotsIn } from "../time/grid.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { type IntervalSet, intersect, intersects, spanOf, subtract } from "../time/interval-set.ts";
+import { EMPTY, type IntervalSet, intersect, intersects, spanOf, subtract } from "../time/interval-set.ts";
 
 /** One way to ask for series of one dataset. */
 export interface AccessPath {
@@ -21,6 +21,8 @@ export interface AccessPath {
   group?(series: Series): string;
   /** What it holds of a series; only for `held`. */
   held?(series: Series): IntervalSet;
+  /** What is read for a window, where one reading answers several series; only for `held`. */
+  target?(series: Series, window: Interval): string;
 }
 
 /** What one series wants to be asked for. */
@@ -32,6 +34,8 @@ export interface Wanted {
   readonly due: IntervalSet;
   /** `gaps` with closed hours around them, for paths that ask by range. */
   readonly ranges: IntervalSet;
+  /** Of `gaps`, what was answered once without a row. */
+  readonly silent?: IntervalSet;
 }
 
 export interface PlannedChunk {
@@ -59,9 +63,10 @@ export function choosePaths(
   wanted: readonly Wanted[],
   paths: readonly AccessPath[],
 ): { readonly chunks: readonly PlannedChunk[]; readonly choices: readonly Choice[] } {
-  const chunks: PlannedChunk[] = [];
+  const held: HeldChunk[] = [];
   const choices: Choice[] = [];
-  const left = wanted.map((one) => takeHeld(one, paths, chunks, choices)).filter((one) => one.gaps.length > 0);
+  const left = wanted.map((one) => takeHeld(one, paths, held, choices)).filter((one) => one.gaps.length > 0);
+  const chunks: PlannedChunk[] = [...shared(held)];
   const groups = new Map<string, { readonly path: AccessPath; readonly members: Wanted[] }>();
   const byRange: Wanted[] = [];
   for (const one of left) {
@@ -115,26 +120,54 @@ function callsByRange(one: Wanted, paths: readonly AccessPath[]): number {
   return keyPath(one.series, paths)?.windows(one.series, one.ranges).length ?? Number.POSITIVE_INFINITY;
 }
 
+/** A question to files. */
+interface HeldChunk {
+  readonly path: AccessPath;
+  readonly series: Series;
+  readonly window: Interval;
+}
+
 /** What files hold is asked of them; returns what they lack. */
-function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: PlannedChunk[], choices: Choice[]): Wanted {
+function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: HeldChunk[], choices: Choice[]): Wanted {
+  const { series } = one;
+  const other = keyPath(series, paths);
+  // A silence that somebody answered already is for who can be asked by calls: a file says the same twice.
+  const aside = other === undefined ? EMPTY : (one.silent ?? EMPTY);
   let { gaps, ranges } = one;
   for (const path of paths) {
-    if (path.kind !== "held" || !path.serves(one.series)) continue;
-    const held = path.held?.(one.series) ?? [];
+    if (path.kind !== "held" || !path.serves(series)) continue;
+    const held = subtract(path.held?.(series) ?? EMPTY, aside);
     const inside = intersect(gaps, held);
     if (inside.length === 0) continue;
-    const windows = path.windows(one.series, inside);
-    for (const window of windows) chunks.push({ source: path.name, key: one.series.key, keys: null, window });
-    const other = keyPath(one.series, paths);
-    const calls = other ? other.windows(one.series, inside).length : 0;
+    const windows = path.windows(series, inside);
+    chunks.push(...windows.map((window) => ({ path, series, window })));
+    const calls = other ? other.windows(series, inside).length : 0;
     const instead = { source: other?.name ?? "nothing", calls };
     choices.push({ source: path.name, series: 1, calls: windows.length, instead });
     gaps = subtract(gaps, held);
-    // Closed hours around what files hold are not worth a question of their own.
     const left = gaps;
+    // Closed hours go with their sessions: what is left of them alone holds nothing that is wanted.
     ranges = subtract(ranges, held).filter((span) => intersects(left, [span]));
   }
   return { ...one, gaps, ranges };
+}
+
+/** Questions for the same window of the same file are one. */
+function shared(held: readonly HeldChunk[]): readonly PlannedChunk[] {
+  const questions = new Map<string, { readonly path: AccessPath; readonly window: Interval; readonly keys: SeriesKey[] }>();
+  for (const [i, { path, series, window }] of held.entries()) {
+    const target = path.target?.(series, window) ?? i;
+    const id = JSON.stringify([path.name, target, window.start, window.end]);
+    const question = questions.get(id) ?? { path, window, keys: [] };
+    questions.set(id, question);
+    question.keys.push(series.key);
+  }
+  return [...questions.values()].map(({ path, window, keys }) => ({
+    source: path.name,
+    key: keys.length === 1 ? (keys[0] as SeriesKey) : MANY,
+    keys: keys.length === 1 ? null : keys,
+    window,
+  }));
 }
 
 /** The members to ask by range and those to ask slot by slot together. */

@@ -45,14 +45,14 @@ export interface PlanOptions {
 
 /** Makes the plan that closes every gap of a request. Writes nothing. */
 export async function makePlan(project: Project, asked: Request, options: PlanOptions): Promise<Plan> {
-  const { bound, datasets, job } = selection(project, asked);
+  const { bound, datasets, named, job } = selection(project, asked);
   for (const dataset of datasets) await checkLogic(project, dataset);
   await bound.prepare();
   const now = options.businessNow;
   const mode = options.mode ?? job?.mode ?? "backfill";
   const request = mode === "incremental" ? await fromWatermark(project, datasets, asked, now) : asked;
   const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
-  await refuseAbsentInputs(project, { bound, datasets, scoped, request, now });
+  await refuseAbsentInputs(project, { bound, datasets, named, scoped, request, now });
 
   const states = new Map<string, SeriesState>();
   const making = new Map<string, SeriesPlan["making"]>();
@@ -140,11 +140,11 @@ function isAsking({ ask, revert }: Request): boolean {
 }
 
 /** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
-function withDownstream({ bound, datasets, job }: Selection, { selector }: Request): Selection {
+function withDownstream({ bound, datasets, named, job }: Selection, { selector }: Request): Selection {
   const all = bound.pipeline.datasets;
   const names = new Set(datasets.flatMap(({ name }) => [name, ...downstreamOf(all, name)]));
   const isWhole = selector === bound.pipeline.name;
-  return { bound, datasets: isWhole ? all : all.filter((one) => names.has(one.name)), job };
+  return { bound, datasets: isWhole ? all : all.filter((one) => names.has(one.name)), named, job };
 }
 
 /**
@@ -268,6 +268,9 @@ export function pathsOf(bound: BoundPipeline, dataset: Dataset): readonly (Acces
       windows: (series, gaps) => source.windows(series, gaps),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
+      ...(source.held === undefined || source.match === undefined
+        ? {}
+        : { target: (series, window) => source.request(series, window).target }),
     }));
 }
 
@@ -343,14 +346,15 @@ async function refuseAbsentInputs(
   plan: {
     readonly bound: BoundPipeline;
     readonly datasets: readonly Dataset[];
+    readonly named: ReadonlySet<DatasetName>;
     readonly scoped: readonly ScopedSeries[];
     readonly request: Request;
     readonly now: Instant;
   },
 ): Promise<void> {
-  const { bound, datasets, scoped, request, now } = plan;
+  const { bound, datasets, named, scoped, request, now } = plan;
   const planned = new Set(datasets.map(({ name }) => name));
-  for (const dataset of datasets) {
+  for (const dataset of datasets.filter(({ name }) => named.has(name))) {
     const inputs = (dataset.transform?.inputs ?? []).filter((input) => !planned.has(input.dataset));
     const made = scoped.filter((one) => one.dataset === dataset && one.making !== null);
     if (inputs.length === 0 || made.length === 0) continue;

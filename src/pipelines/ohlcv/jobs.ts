@@ -31,7 +31,7 @@ export const ohlcvJobs: readonly Job[] = [
   {
     name: "backfill_enrichment_data",
     description: "corporate events: dividends, splits, earnings; factors and adjusted candles follow",
-    selector: "ohlcv.dividends,ohlcv.stock_splits,ohlcv.earnings",
+    selector: "ohlcv.dividends+,ohlcv.stock_splits+,ohlcv.earnings",
     occasion: "periodic",
     tier: "high",
     cadence: "daily 01:30 UTC",

@@ -41,7 +41,7 @@ const symbolAttributes = z.strictObject({
     .nonempty()
     .default([...TIMEFRAMES]),
   /** Who is asked for it, when it is not the project's own source; `files` asks nobody. */
-  source: z.string().optional(),
+  source: z.enum(["polygon", "binance", "files"]).optional(),
   /** First instant that the source serves, by timeframe, when it differs from the project's depth. */
   depth: z.partialRecord(z.enum(TIMEFRAMES), z.string()).optional(),
 });
@@ -87,12 +87,18 @@ export function ohlcvPipeline(settings: Settings): Pipeline {
           problems.push((error as Error).message);
         }
       }
+      if (parsed.success) problems.push(...sourceProblems(parsed.data, settings.source));
       if (problems.length > 0 || !parsed.success) {
         throw new RetrofillError("CONFIG_INVALID", `symbol ${key}: ${problems.join("; ")}`, {
           hint: "retrofill symbols add AAPL --asset-class stock --listed 1980-12-12",
         });
       }
-      return { key, active: true, attributes: parsed.data };
+      const { timeframes: given } = attributes;
+      const own = parsed.data;
+      // Binance begins its weeks on Monday, ours begin on Sunday.
+      const isBinance = (own.source ?? settings.source) === "binance" && given === undefined;
+      const timeframes = isBinance ? own.timeframes.filter((one) => one !== "1w") : own.timeframes;
+      return { key, active: true, attributes: { ...own, timeframes } };
     },
 
     series(dataset, entry, now) {
@@ -124,6 +130,11 @@ export function ohlcvPipeline(settings: Settings): Pipeline {
       },
     ],
   };
+}
+
+function sourceProblems({ source, assetClass }: SymbolAttributes, project: string): readonly string[] {
+  if ((source ?? project) !== "binance" || assetClass === "crypto") return [];
+  return [`source: binance has coins only, not ${assetClass} (--asset-class crypto)`];
 }
 
 /** Shares and funds pay dividends, split and report; coins, currencies and indices do not. */

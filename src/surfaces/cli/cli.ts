@@ -73,6 +73,8 @@ Environment:
   POLYGON_API_KEY   key of the real provider, also from .env; without one, init uses the sandbox
   POLYGON_BASE_URL  its address, when not https://api.polygon.io
   POLYGON_LIMIT     its limits, such as 5/min or 50/s,10000/day
+  BINANCE_BASE_URL  Binance's address, when not https://data-api.binance.vision (no key)
+  FMP_API_KEY       key of FMP for earnings reports; FMP_LIMIT and FMP_BASE_URL as above
   RETROFILL_NOW     pins the business clock: which slots are due
   RETROFILL_ACTOR   who is named in the ledger (default: the OS user)
 
@@ -221,7 +223,8 @@ function addRegistry(program: Command, noun: string, on: On): void {
       .option("--calendar <name>", "when it is not the asset class's own")
       .option("--listed <date>", "first day of its life")
       .option("--delisted <date>", "first day without it")
-      .option("--timeframes <list>", "which it owes, such as 1h,1d");
+      .option("--timeframes <list>", "which it owes, such as 1h,1d")
+      .option("--source <name>", "who is asked for it: polygon, binance (no key, coins) or files");
   on(fields(registry.command("add <names...>").description("add")), async (names, flags) =>
     (await import("./commands/registry.ts")).add(noun, names, flags),
   );

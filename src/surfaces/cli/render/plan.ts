@@ -52,6 +52,7 @@ function printCost(output: Output, plan: Plan): void {
     output.line(`  revert   takes back what ${plan.request.revert} did; what is made from it follows`);
   if (plan.request.ask === "bronze" || plan.request.revert !== null) output.line("  calls    0: nobody is asked");
   else output.line(`  calls    ${count(cost.calls)}${repairText(plan)}`);
+  for (const line of filesText(plan)) output.line(`  files    ${line}`);
   for (const { source, series, calls, instead } of mergedChoices(plan)) {
     const calm = calls === instead.calls ? "" : `; ${instead.source} would take ${count(instead.calls)}`;
     output.line(`           ${source}: ${plural(calls, "request")} for ${plural(series, "series", "series")}${calm}`);
@@ -80,9 +81,10 @@ function repairText({ repair, cost }: Plan): string {
 }
 
 /** One line a source and its alternative. */
-function mergedChoices({ cost }: Plan): Plan["cost"]["choices"] {
+function mergedChoices({ cost, steps }: Plan): Plan["cost"]["choices"] {
+  const asking = new Set(steps.flatMap((step) => (step.kind === "fetch" && step.provider !== "files" ? [step.source] : [])));
   const merged = new Map<string, Plan["cost"]["choices"][number]>();
-  for (const one of cost.choices) {
+  for (const one of cost.choices.filter(({ source }) => asking.has(source))) {
     const id = `${one.source} ${one.instead.source}`;
     const before = merged.get(id);
     merged.set(id, {
@@ -115,6 +117,25 @@ function printDataset(output: Output, plan: Plan, { dataset }: BuildStep): void 
     for (const line of madeTable(made)) output.line(line);
     output.line();
   }
+}
+
+/** What is read from files instead of asked for, and what asking would cost; a line for each who would be asked. */
+function filesText({ steps, cost }: Plan): readonly string[] {
+  const layouts = new Set(steps.flatMap((step) => (step.kind === "fetch" && step.provider === "files" ? [step.source] : [])));
+  const byOther = new Map<string, { series: number; questions: number; calls: number }>();
+  for (const { source, series, calls, instead } of cost.choices) {
+    if (!layouts.has(source)) continue;
+    const sum = byOther.get(instead.source) ?? { series: 0, questions: 0, calls: 0 };
+    byOther.set(instead.source, {
+      series: sum.series + series,
+      questions: sum.questions + calls,
+      calls: sum.calls + instead.calls,
+    });
+  }
+  return [...byOther].map(([other, { series, questions, calls }]) => {
+    const what = `${plural(series, "series", "series")} in ${plural(questions, "stretch", "stretches")}, 0 calls`;
+    return other === "nothing" ? `${what}; nobody else has them` : `${what}; ${other} would take ${plural(calls, "call")}`;
+  });
 }
 
 /** One line a registry entry: each timeframe's missing slots, the reasons, the calls. */
