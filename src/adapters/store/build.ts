@@ -254,7 +254,8 @@ async function fillGrid(building: Building, table: string, axes: Axes, place: nu
     const hull = hulls[no];
     if (!hull || fixedStep(axis.grid) !== null) continue;
     for (const slot of slotsIn(axis.grid, { start: instant(hull.start - 2 * DAY), end: hull.end })) {
-      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++) rows.push([no, day, slot.start, slot.end]);
+      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++)
+        rows.push([no, day, slot.start, slot.end]);
     }
   }
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
@@ -279,11 +280,7 @@ async function writeDifference(building: Building, windows: readonly Interval[])
   return writeChanges(building);
 }
 
-async function makeReceipt(
-  building: Building,
-  changes: readonly SeriesChange[],
-  isWhole: boolean,
-): Promise<Receipt> {
+async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {
   const { chunkId, fence } = building.request;
   const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
   const received = Number(row?.n ?? 0);

@@ -13,11 +13,11 @@ import type { Lock } from "../ledger/leases.ts";
 import { buildIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
-import { publishIn } from "./publish.ts";
-import { fillTable, jsonValues, rowsOf } from "./rows.ts";
-import { rebuildIn } from "./rebuild.ts";
 import { asOf, placeOf } from "./history.ts";
+import { publishIn } from "./publish.ts";
+import { rebuildIn } from "./rebuild.ts";
 import { laterTouches, revertIn } from "./revert.ts";
+import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { findRuns } from "./runs.ts";
 import { rowKeyOf, tableName, text } from "./tables.ts";
 

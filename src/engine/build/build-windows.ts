@@ -100,7 +100,9 @@ function partsOf({ series, windows, withdrawn }: Unmade, rows: number): readonly
     size += slots;
   };
   for (const span of windows) add(span);
-  const made = parts.filter((list) => list.length > 0).map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
+  const made = parts
+    .filter((list) => list.length > 0)
+    .map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
   return withdrawn.length === 0 ? made : [...made, { series, windows: EMPTY, withdrawn }];
 }
 

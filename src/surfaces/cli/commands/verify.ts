@@ -1,5 +1,5 @@
-import { formatInterval } from "../../../core/time/interval.ts";
 import type { Dataset } from "../../../core/dataset/dataset.ts";
+import { formatInterval } from "../../../core/time/interval.ts";
 import { type Verification, verifyDataset } from "../../../engine/prove/verify.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, rowObjects, table } from "../output.ts";
