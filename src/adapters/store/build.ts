@@ -15,7 +15,7 @@ import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew 
 import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements } from "./tables.ts";
 
 /**
  * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,

@@ -193,7 +193,7 @@ async function showPast(connection: DuckDBConnection, past: AsOf, history: strin
   if (seq === null) throw new Error(`publication ${past.publication} is not in the data file`);
   for (const dataset of past.datasets) {
     if (!(await hasTable(connection, tableName(dataset)))) continue;
-    const rows = await asOf(connection, dataset, { seq, history });
+    const rows = await asOf(dataset, { seq, history });
     await connection.run(`create or replace temp view ${tableOf(dataset.name)} as ${rows}`);
   }
 }
