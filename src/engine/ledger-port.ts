@@ -307,6 +307,8 @@ export interface Ledger {
   cancelOpenChunks(runId: string, reason: string): Promise<number>;
 
   objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
+  /** Objects by their places in ingest order; unknown ones are left out. */
+  objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;

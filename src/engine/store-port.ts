@@ -86,6 +86,33 @@ export interface QueryResult {
 /** Which slots of a series the stored rows fill, as stretches of neighbouring slots. */
 export type StoredSlots = ReadonlyMap<SeriesKey, IntervalSet>;
 
+/** A stored row by column; values as JSON would show them. */
+export type StoredRow = Readonly<Record<string, unknown>>;
+
+/** What one publication did to the row of a slot. */
+export interface SlotChange {
+  readonly change: "inserted" | "updated" | "retracted";
+  readonly chunkId: string;
+  /** The row as it was before; null for one that was not there. */
+  readonly before: StoredRow | null;
+}
+
+/** The row of a slot, and every change that led to it, oldest first. */
+export interface SlotHistory {
+  readonly row: StoredRow | null;
+  readonly changes: readonly SlotChange[];
+}
+
+/** The rows of one series in a stretch. */
+export interface RowsWithin {
+  readonly rows: number;
+  /** First and last slot; null without rows. */
+  readonly first: Instant | null;
+  readonly last: Instant | null;
+  /** The bronze objects they came from, ascending. */
+  readonly objects: readonly number[];
+}
+
 /** Typed tables in one file that is opened only for the length of each call. */
 export interface Store {
   readonly path: string;
@@ -106,4 +133,6 @@ export interface Store {
   doubledKeys(dataset: Dataset): Promise<number>;
   /** Of each series' rows: the slots that hold one. */
   storedSlots(dataset: Dataset, series: readonly Series[]): Promise<StoredSlots>;
+  slotHistory(dataset: Dataset, series: Pick<Series, "parts">, slot: Instant): Promise<SlotHistory>;
+  rowsWithin(dataset: Dataset, series: Pick<Series, "parts">, span: Interval): Promise<RowsWithin>;
 }

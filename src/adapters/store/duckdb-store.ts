@@ -7,7 +7,7 @@ import { nominalMs, slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
-import type { QueryResult, Receipt, Store } from "../../engine/store-port.ts";
+import type { QueryResult, Receipt, RowsWithin, SlotHistory, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
 import { buildIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
@@ -16,6 +16,7 @@ import { publishIn } from "./publish.ts";
 import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { rebuildIn } from "./rebuild.ts";
 import { findRuns } from "./runs.ts";
+import { NO_ROWS, readRowsWithin, readSlotHistory } from "./slot-history.ts";
 import { tableName, text } from "./tables.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
@@ -166,6 +167,20 @@ export function duckdbStore(options: {
           bySeries[no]?.push({ start, end: slotAt(grid, instant(Number(row.high))).end });
         }
         return new Map(series.map((one, i) => [one.key, normalize(bySeries[i] ?? [])]));
+      });
+    },
+
+    slotHistory(dataset, series, slot) {
+      return read<SlotHistory>({ row: null, changes: [] }, async (connection) => {
+        if (!(await hasTable(connection, tableName(dataset)))) return { row: null, changes: [] };
+        return readSlotHistory(connection, { dataset, parts: series.parts, slot, history });
+      });
+    },
+
+    rowsWithin(dataset, series, span) {
+      return read<RowsWithin>(NO_ROWS, async (connection) => {
+        if (!(await hasTable(connection, tableName(dataset)))) return NO_ROWS;
+        return readRowsWithin(connection, { dataset, parts: series.parts, span });
       });
     },
   };

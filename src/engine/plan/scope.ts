@@ -10,7 +10,7 @@ import { snapIn } from "../../core/time/grid.ts";
 import { type Instant, later, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/time/interval-set.ts";
-import type { Decision } from "../ledger-port.ts";
+import { waiversAt } from "../decide/waivers.ts";
 import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
 
 /** One series of a request, with its truth. */
@@ -171,7 +171,10 @@ async function readTruth(
 ): Promise<Truth> {
   const made = wanted.filter(({ series }) => series.source === null);
   const names = new Set(wanted.map(({ dataset }) => dataset.name));
-  const withInputs = [...names, ...made.flatMap(({ dataset }) => dataset.transform?.inputs ?? []).map((one) => one.dataset)];
+  const withInputs = [
+    ...names,
+    ...made.flatMap(({ dataset }) => dataset.transform?.inputs ?? []).map((one) => one.dataset),
+  ];
   const segments = new Map<string, Segments>();
   const refused = new Map<DatasetName, ReadonlyMap<string, Instant>>();
   for (const name of new Set(withInputs)) {
@@ -185,7 +188,8 @@ async function readTruth(
   const segmentsOf = (series: Pick<Series, "dataset" | "version" | "key">): Segments =>
     segments.get(cellKey(series)) ?? [];
   const making = await readMaking(project, bound, made, segmentsOf);
-  const waivers = await readWaivers(project, now);
+  const decided = await project.ledger.decisions({ kinds: ["waive", "unwaive"] });
+  const waivers = waiversAt(decided, now);
   return {
     segmentsOf,
     makingOf: (series) => making.get(cellKey(series)) ?? null,
@@ -195,11 +199,7 @@ async function readTruth(
 }
 
 /** The keys of `name` among the series asked for and their inputs; undefined where that would be a long list. */
-function keysOf(
-  name: DatasetName,
-  wanted: readonly RequestedSeries[],
-  bound: BoundPipeline,
-): readonly SeriesKey[] {
+function keysOf(name: DatasetName, wanted: readonly RequestedSeries[], bound: BoundPipeline): readonly SeriesKey[] {
   const { key } = datasetNamed(bound, name);
   const keys = new Set<SeriesKey>();
   for (const { dataset, series } of wanted) {
@@ -229,7 +229,10 @@ async function readMaking(
     for (const input of inputs) {
       const place = placeOf(bound, series, input);
       if (input.required) {
-        const there = subtract(setOf(segmentsOf(place), "covered", "empty"), making.get(cellKey(place))?.stale ?? EMPTY);
+        const there = subtract(
+          setOf(segmentsOf(place), "covered", "empty"),
+          making.get(cellKey(place))?.stale ?? EMPTY,
+        );
         answered.push(wholeSlots(series, there));
       }
       stale = union(stale, staleSet(series.axis, input.reach, own, changes.get(cellKey(place)) ?? []));
@@ -289,21 +292,4 @@ function oldestSeen(segments: Segments): number | null {
 /** The whole slots inside each member of `set`. */
 function wholeSlots(series: Series, set: IntervalSet): IntervalSet {
   return set.map((span) => snapIn(series.axis.grid, span)).filter((span) => span !== null);
-}
-
-async function readWaivers(project: Project, now: Instant): Promise<ReadonlyMap<string, readonly Waiver[]>> {
-  const waivers = new Map<string, Waiver[]>();
-  for (const decision of await project.ledger.decisions({ kinds: ["waive", "unwaive"] })) {
-    const { dataset, version, key, span, reason, actor } = decision;
-    if (dataset === null || version === null || key === null || span === null || isOver(decision, now)) continue;
-    const id = cellKey({ dataset, version, key });
-    const before = waivers.get(id) ?? [];
-    const kept = before.flatMap((one) => subtract([one], [span]).map((rest) => ({ ...one, ...rest })));
-    waivers.set(id, decision.kind === "waive" ? [...kept, { ...span, reason, actor }] : kept);
-  }
-  return waivers;
-}
-
-function isOver({ until }: Decision, now: Instant): boolean {
-  return until !== null && until <= now;
 }

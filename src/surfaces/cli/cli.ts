@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { RetrofillError } from "../../core/errors.ts";
+import type { WaiveFlags } from "./commands/waive.ts";
 import { type Context, EXIT, reportError } from "./context.ts";
 import type { Host } from "./host.ts";
 import { createOutput } from "./output.ts";
@@ -155,6 +156,8 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
     async ([selector], flags) => (await import("./commands/verify.ts")).verify(selector ?? null, flags),
   );
   addAlerts(program, on);
+  addProof(program, on);
+  addDecisions(program, on);
   const audit = program.command("audit").description("the proof");
   on(
     audit
@@ -265,6 +268,53 @@ function addAlerts(program: Command, on: On): void {
   );
   on(alerts.command("test <channel>").description("send a test message on one channel"), async ([channel]) =>
     (await import("./commands/alerts.ts")).test(channel ?? ""),
+  );
+}
+
+/** Where rows come from, and how far they are. */
+function addProof(program: Command, on: On): void {
+  on(
+    program
+      .command("trace <dataset> <key> <time>")
+      .description("where a row came from, such as trace ohlcv.market_data AAPL/1d 2026-01-30"),
+    async ([dataset, key, time]) => (await import("./commands/trace.ts")).trace(dataset ?? "", key ?? "", time ?? ""),
+  );
+  on(
+    program.command("lineage [dataset]").description("what is made from what; with a dataset, how far it is behind"),
+    async ([dataset]) => (await import("./commands/lineage.ts")).lineage(dataset ?? null),
+  );
+  const state = program.command("state").description("how far datasets have come");
+  on(
+    state.command("show", { isDefault: true }).description("watermarks and their age, who moved them, what is stale"),
+    async () => (await import("./commands/state.ts")).show(),
+  );
+}
+
+/** What people decide: gaps to do without, records to publish in spite of a check. */
+function addDecisions(program: Command, on: On): void {
+  const waive = program
+    .command("waive")
+    .description("do without a stretch: `waive DATASET KEY`, `waive list`, `waive end ID`");
+  on(
+    waive
+      .command("add <dataset> <key>", { isDefault: true })
+      .description("what is missing, failed or refused there is no gap any more")
+      .requiredOption("--from <time>", "start; without a zone UTC")
+      .requiredOption("--to <time>", "end, exclusive")
+      .requiredOption("--reason <text>", "kept with the decision")
+      .option("--until <time>", "when it ends by itself"),
+    async ([dataset, key], flags) =>
+      (await import("./commands/waive.ts")).add(dataset ?? "", key ?? "", flags as unknown as WaiveFlags),
+  );
+  on(waive.command("list").description("every waiver and how it stands"), async () =>
+    (await import("./commands/waive.ts")).list(),
+  );
+  on(
+    waive
+      .command("end <id>")
+      .description("what it hid is a gap again")
+      .option("--reason <text>", "kept with the decision", "not waived any more"),
+    async ([id], flags) => (await import("./commands/waive.ts")).end(id ?? "", flags as { readonly reason: string }),
   );
 }
 
