@@ -354,6 +354,9 @@ export interface Ledger {
   expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
   record(stream: string, type: string, payload: object): Promise<void>;
 
+  /** Writes a consistent copy of the ledger to a new file. Nobody holds a lease in it. */
+  copyTo(path: string): Promise<void>;
+
   decide(decision: Omit<Decision, "ordinal">): Promise<Decision>;
   decisions(filter: { readonly kinds: readonly Decision["kind"][] }): Promise<readonly Decision[]>;
   /** Where a dataset's incremental runs have got to, or null. */

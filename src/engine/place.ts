@@ -5,6 +5,7 @@ import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";
 import type { Request } from "../core/plan/plan.ts";
 import type { Instant } from "../core/time/instant.ts";
+import { requestedSeries } from "./plan/scope.ts";
 import type { BoundPipeline, Project } from "./project.ts";
 
 /** One dataset as somebody named it. */
@@ -104,4 +105,35 @@ export function requestOfSeries(
     from: span.start,
     to: span.end,
   });
+}
+
+/**
+ * The series of a dataset that lists of entries and of the narrowing part's values keep, active or not; null when
+ * neither is given: all of them. @throws RetrofillError KEY_UNKNOWN with the nearest names
+ */
+export async function narrowedSeries(
+  project: Project,
+  { bound, dataset }: DatasetPlace,
+  { entries, values }: { readonly entries: readonly string[] | null; readonly values: readonly string[] | null },
+): Promise<readonly Series[] | null> {
+  if (entries === null && values === null) return null;
+  const { pipeline } = bound;
+  const all = await project.ledger.entries(pipeline.name);
+  const problems = (entries ?? [])
+    .filter((name) => !all.some(({ key }) => key === name))
+    .map((name) => {
+      const near = nearestNames(
+        name,
+        all.map(({ key }) => key),
+      );
+      return `${name} is unknown${near.length > 0 ? ` (did you mean ${near.join(", ")}?)` : ""}`;
+    });
+  if (problems.length > 0) {
+    throw new RetrofillError("KEY_UNKNOWN", `${pipeline.noun.one}: ${problems.join("; ")}`, {
+      hint: `retrofill ${pipeline.noun.many} list shows them`,
+    });
+  }
+  const chosen = entries === null ? all : all.filter(({ key }) => entries.includes(key));
+  const narrow = values === null ? {} : { [pipeline.narrowing.flag]: values };
+  return requestedSeries(bound, [dataset], chosen, { narrow }, project.businessNow()).map(({ series }) => series);
 }

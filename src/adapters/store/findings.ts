@@ -17,7 +17,10 @@ export async function makeFindings(
   objects: readonly JudgedObject[],
 ): Promise<Readonly<Record<string, Findings>>> {
   const { request, connection } = context;
-  const holes = request.suspects === null ? [] : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const holes =
+    request.suspects === null
+      ? []
+      : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
   const blocked = await findBlocked(context, objects);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
@@ -25,6 +28,8 @@ export async function makeFindings(
       const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
+      const rejudged = request.rejudge?.get(series.key);
+      if (rejudged !== undefined) return [series.key, { answered: [], ...found, rejudged }];
       const answered = own.map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
       return [series.key, { answered, ...found }];
     }),

@@ -7,9 +7,9 @@ import { RetrofillError } from "../../core/errors.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import { stampsOf } from "./axes.ts";
 import type { RecordShape } from "../../engine/ports.ts";
-import type { SourceShape } from "../../engine/store-port.ts";
+import type { PublishRequest, SourceShape } from "../../engine/store-port.ts";
+import { stampsOf } from "./axes.ts";
 import { type Context, shapeOf } from "./context.ts";
 import { recordsQuery } from "./records.ts";
 import { fillTable, rowsOf } from "./rows.ts";
@@ -59,7 +59,9 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
   await connection.run(`create or replace temp table staged_t (object_no bigint, series_no integer, row_no bigint,
     slot_ms bigint, reason varchar, record json, ${payload.map((name) => `${name} ${types.get(name)}`).join(", ")})`);
   const civilObjects = new Set(
-    context.claims.filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null).map(({ object }) => object.ordinal),
+    context.claims
+      .filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null)
+      .map(({ object }) => object.ordinal),
   );
   for (const [source, shape] of request.sources) {
     for (const strict of [true, false]) {
@@ -121,9 +123,7 @@ async function stageCivil(context: Context, shape: SourceShape, records: string)
     return [...stampsOf(group.axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
-  const isItsSlot = stampWithin
-    ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
-    : "s.stamp_ms = r.stamp_ms";
+  const isItsSlot = stampWithin ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end" : "s.stamp_ms = r.stamp_ms";
   const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
     left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
   await connection.run(insertion(context, shape, placed));
@@ -134,18 +134,21 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
   const { dataset } = request;
   if (dataset.extract === null) throw new Error(`unreachable: ${dataset.name} is not read from a source`);
   const { select, checks, isAnnounced = false } = dataset.extract;
+  const released = releasedIn(request);
   const reasons = [
     "when raw.unreadable then 'unreadable'",
     "when raw.slot_ms is null then 'off_grid'",
     ...(isAnnounced ? [] : ["when raw.slot_end > raw.business_now then 'unfinished'"]),
+    ...(released === null ? [] : [`when ${released} then null`]),
     ...checks.map((check) => `when coalesce(${check.bad}, true) then ${text(check.reason)}`),
   ];
   const own: Readonly<Record<string, string>> = { source: text(system), source_ts: "epoch_ms(raw.stamp_ms)" };
   const columns = payloadColumns(dataset).map((name) => {
     const expression = own[name] ?? select[name];
     if (expression === undefined) throw new Error(`${dataset.name}: column ${name} has no expression`);
-    // A record that is kept out must not fail a cast in an expression.
-    return `case when raw.reason is null then ${expression} end`;
+    // A record that is kept out must not fail a cast in an expression, nor one that only a decision lets in.
+    if (released === null) return `case when raw.reason is null then ${expression} end`;
+    return `case when raw.reason is not null then null when ${released} then try(${expression}) else ${expression} end`;
   });
   return `insert into staged_t
     select raw.object_no, raw.series_no, raw.row_no, raw.slot_ms, raw.reason,
@@ -153,6 +156,14 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
     from (select raw.*, {'ts': epoch_ms(raw.slot_ms)} as slot, case ${reasons.join(" ")} end as reason
       from (${placed}) raw join series_t series on series.series_no = raw.series_no) raw
     join series_t series on series.series_no = raw.series_no`;
+}
+
+/** SQL: whether a decision releases the record in `raw`; null when none of these objects has such a record. */
+function releasedIn({ objects, released = [] }: PublishRequest): string | null {
+  const staged = new Set(objects.map(({ ordinal }) => ordinal));
+  const places = released.filter(({ objectNo }) => staged.has(objectNo));
+  if (places.length === 0) return null;
+  return `(raw.object_no, raw.row_no) in (${places.map(({ objectNo, rowNo }) => `(${objectNo}, ${rowNo})`).join(", ")})`;
 }
 
 /**

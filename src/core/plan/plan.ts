@@ -33,6 +33,8 @@ export interface Request {
    * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
    */
   readonly ask: "gaps" | "again" | "bronze";
+  /** With `bronze`: only these published chunks are judged again, because decisions changed; not everything. */
+  readonly rejudge?: readonly string[];
 }
 
 /** What a plan says of one series. */
@@ -84,6 +86,8 @@ export interface BuildStep {
   readonly version: number;
   /** Fetch chunks of earlier runs whose objects were committed and never published: 0 calls. */
   readonly pendingChunks: readonly string[];
+  /** Published chunks whose answers are judged again: 0 calls. */
+  readonly rejudged?: readonly string[];
   /** Whether everything is made anew from all stored answers. */
   readonly rebuild: boolean;
   /** For made series: at most these stretches; what turns out unchanged upstream is not touched. */
@@ -155,6 +159,9 @@ export function isEmptyPlan(plan: Pick<Plan, "steps">): boolean {
   return plan.steps.every((step) =>
     step.kind === "fetch"
       ? step.chunks.length === 0
-      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild,
+      : step.pendingChunks.length === 0 &&
+        (step.rejudged ?? []).length === 0 &&
+        step.windows.length === 0 &&
+        !step.rebuild,
   );
 }

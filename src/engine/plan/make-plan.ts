@@ -64,7 +64,8 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     rows += fetches.rows;
     const build = buildStep(bound, dataset, own, steps, {
       pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
-      rebuild: request.ask === "bronze",
+      rebuild: request.ask === "bronze" && request.rejudge === undefined,
+      ...(request.rejudge === undefined || dataset.extract === null ? {} : { rejudged: request.rejudge }),
     });
     rows += build.slots.fresh;
     steps.push(build);
@@ -239,7 +240,7 @@ function buildStep(
   dataset: Dataset,
   own: readonly ScopedSeries[],
   before: readonly Step[],
-  options: Pick<BuildStep, "pendingChunks" | "rebuild">,
+  options: Pick<BuildStep, "pendingChunks" | "rejudged" | "rebuild">,
 ): BuildStep {
   const windows: (Interval & { readonly key: SeriesKey })[] = [];
   let fresh = 0;
@@ -470,6 +471,7 @@ async function disputedChunks(
 }
 
 function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
+  if (request.rejudge !== undefined) return "forced";
   if (request.ask === "bronze") return "dataset";
   const asking = scoped.filter(({ series }) => series.source !== null);
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));

@@ -128,7 +128,8 @@ function isDate(text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(text);
 }
 
-function listOf(text: string | undefined): readonly string[] | null {
+/** The items of a list with commas, each once; null when it was not given. @throws RetrofillError USAGE */
+export function listOf(text: string | undefined): readonly string[] | null {
   if (text === undefined) return null;
   const items = text
     .split(",")

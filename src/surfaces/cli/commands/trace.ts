@@ -9,9 +9,8 @@ import {
   traceRow,
   type Work,
 } from "../../../engine/prove/trace.ts";
-import type { StoredRow } from "../../../engine/store-port.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
-import { bytes, count, type Output, plural } from "../output.ts";
+import { bytes, count, type Output, plural, rowText } from "../output.ts";
 import { readSlot } from "../request.ts";
 
 /** Where the row of one slot came from, and what it was before. */
@@ -88,14 +87,6 @@ function workText({ chunk, run }: Work): string {
 
 function because(reason: string | null): string {
   return reason === null ? "" : `: ${reason}`;
-}
-
-/** The row without its key, `column value`; what is null says nothing. */
-function rowText(row: StoredRow): string {
-  return Object.entries(row)
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name} ${value}`)
-    .join("  ");
 }
 
 function documentOf(traced: Trace): object {
