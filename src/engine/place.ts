@@ -1,5 +1,4 @@
-import type { Dataset } from "../core/dataset/dataset.ts";
-import { tableOf } from "../core/dataset/dataset.ts";
+import { type Dataset, tableOf } from "../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../core/dataset/pipeline.ts";
 import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";

@@ -125,6 +125,14 @@ export interface QuarantinedRecord extends RecordPlace {
   readonly record: unknown;
 }
 
+/** Which quarantined records are read: all that fit every member that is given. */
+export interface QuarantineFilter {
+  readonly keys?: readonly SeriesKey[];
+  readonly objectNo?: number;
+  readonly slot?: Instant;
+  readonly limit: number;
+}
+
 /** Quarantined records of one series with one reason. */
 export interface QuarantineCount {
   readonly key: SeriesKey;
@@ -185,11 +193,8 @@ export interface Store {
   storedSlots(dataset: Dataset, series: readonly Series[]): Promise<StoredSlots>;
   /** What is kept out, by series and reason. */
   quarantineCounts(dataset: Dataset): Promise<readonly QuarantineCount[]>;
-  /** Records that are kept out, in the order of their objects and places; of some series or one object only. */
-  quarantined(
-    dataset: Dataset,
-    filter: { readonly keys?: readonly SeriesKey[]; readonly objectNo?: number; readonly limit: number },
-  ): Promise<readonly QuarantinedRecord[]>;
+  /** Records that are kept out, in the order of their objects and places. */
+  quarantined(dataset: Dataset, filter: QuarantineFilter): Promise<readonly QuarantinedRecord[]>;
   /**
    * Writes rows to one file, ordered by key and time: all of it or nothing.
    * @throws RetrofillError USAGE where the file cannot be, INPUT_ABSENT while nothing is stored, STORE_BUSY

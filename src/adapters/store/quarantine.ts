@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
-import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
+import { asSeriesKey } from "../../core/dataset/series.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
-import type { QuarantineCount, QuarantinedRecord } from "../../engine/store-port.ts";
+import type { QuarantineCount, QuarantinedRecord, QuarantineFilter } from "../../engine/store-port.ts";
 import { rowsOf } from "./rows.ts";
 import { text } from "./tables.ts";
 
@@ -29,12 +29,13 @@ export async function countQuarantined(
 export async function readQuarantined(
   connection: DuckDBConnection,
   dataset: Dataset,
-  filter: { readonly keys?: readonly SeriesKey[]; readonly objectNo?: number; readonly limit: number },
+  filter: QuarantineFilter,
 ): Promise<readonly QuarantinedRecord[]> {
   const conditions = [ofDataset(dataset)];
   if (filter.keys !== undefined)
     conditions.push(`list_contains([${filter.keys.map(text).join(", ")}]::varchar[], series)`);
   if (filter.objectNo !== undefined) conditions.push(`object_no = ${filter.objectNo}`);
+  if (filter.slot !== undefined) conditions.push(`slot = epoch_ms(${filter.slot})`);
   const rows = await rowsOf(
     connection,
     `select series, object_no, row_no, epoch_ms(slot) as slot_ms, reason, record from quarantine

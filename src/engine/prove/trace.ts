@@ -5,10 +5,11 @@ import { inputKeyOf, type SeriesKey } from "../../core/dataset/series.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { type Interval, overlaps } from "../../core/time/interval.ts";
+import { type Release, releasesOf } from "../decide/releases.ts";
 import type { ChunkRecord, ObjectRecord, RunRecord } from "../ledger-port.ts";
 import type { SeriesPlace } from "../place.ts";
 import { datasetNamed, type Project } from "../project.ts";
-import type { RowsWithin, SlotChange, StoredRow } from "../store-port.ts";
+import type { QuarantinedRecord, RowsWithin, SlotChange, StoredRow } from "../store-port.ts";
 
 /** Where the row of one slot came from. */
 export interface Trace {
@@ -26,6 +27,9 @@ export interface Trace {
   readonly writtenBy: Work | null;
   /** The slot's earlier rows, newest first. */
   readonly earlier: readonly EarlierRow[];
+  /** Records of the slot that are kept out, and those that decisions let in. */
+  readonly quarantined: readonly QuarantinedRecord[];
+  readonly released: readonly Release[];
   /** For a row made from other datasets: what it was made from. */
   readonly inputs: readonly TracedInput[];
 }
@@ -60,6 +64,9 @@ export interface TracedInput extends RowsWithin {
   readonly own: Trace | null;
 }
 
+/** One slot has a few bad records, one for each answer; more say nothing new. */
+const MOST_QUARANTINED = 20;
+
 /** Follows the row of one slot back to the answer it was read from, and through everything that replaced it. */
 export async function traceRow(project: Project, place: SeriesPlace, slot: Interval): Promise<Trace> {
   const { dataset, series } = place;
@@ -77,6 +84,10 @@ export async function traceRow(project: Project, place: SeriesPlace, slot: Inter
     origin: await originOf(project, row),
     writtenBy: row === null || last === undefined ? null : await workOf(project, last.chunkId),
     earlier: await earlierRows(project, changes),
+    quarantined: await store.quarantined(dataset, { keys: [series.key], slot: slot.start, limit: MOST_QUARANTINED }),
+    released: (await releasesOf(ledger, dataset)).filter(
+      ({ decision, span }) => decision.key === series.key && span?.start === slot.start,
+    ),
     inputs: series.source === null ? await tracedInputs(project, place, slot) : [],
   };
 }

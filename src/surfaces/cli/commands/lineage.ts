@@ -52,7 +52,7 @@ function printTree(output: Output, nodes: readonly LineageNode[]): void {
     const own = inputs.filter((input) => input.dataset === dataset.name);
     if (own.length > 0)
       output.line(
-        `${rest}${children.length > 0 ? "│" : " "}    also from series of its own: ${own.map(inputText).join("; ")}`,
+        `${rest}${children.length > 0 ? "│" : " "}    also from other series of its own: ${own.map(inputText).join("; ")}`,
       );
     for (const [i, name] of children.entries()) {
       const isLast = i === children.length - 1;
@@ -88,10 +88,10 @@ function inputText({ reach, with: changed, required }: TransformInput): string {
   const which =
     changed === undefined
       ? ""
-      : ` of ${Object.entries(changed)
+      : `${Object.entries(changed)
           .map(([part, value]) => `${part} ${value}`)
-          .join(", ")}`;
-  return `${reachInWords(reach)}${which}${required ? "" : " (where there is one)"}`;
+          .join(", ")}, `;
+  return `${which}${reachInWords(reach)}${required ? "" : " (where there is one)"}`;
 }
 
 function documentOf({ dataset, sources, inputs, children }: LineageNode): object {

@@ -1,5 +1,6 @@
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import { formatInterval } from "../../../core/time/interval.ts";
+import { type Release, subjectOf } from "../../../engine/decide/releases.ts";
 import { findDataset, findSeries } from "../../../engine/place.ts";
 import {
   type EarlierRow,
@@ -27,7 +28,7 @@ export function trace(dataset: string, key: string, time: string) {
 
 function print(output: Output, traced: Trace, indent: string): void {
   const line = (name: string, text: string): void => output.line(`${indent}  ${name.padEnd(9)} ${text}`);
-  const { row, truth, origin, writtenBy, earlier, inputs } = traced;
+  const { row, truth, origin, writtenBy, earlier, quarantined, released, inputs } = traced;
   output.line(
     `${indent}${output.paint("bold", traced.dataset)} v${traced.version}  ${traced.key}  ${formatInterval(traced.slot)}`,
   );
@@ -35,6 +36,9 @@ function print(output: Output, traced: Trace, indent: string): void {
   line("truth", truth === null ? "never asked" : `${truth.state}${truth.reason === null ? "" : `: ${truth.reason}`}`);
   if (origin !== null) printOrigin(output, line, origin);
   if (writtenBy !== null) line("written", workText(writtenBy));
+  for (const one of released) line("released", releaseText(one));
+  for (const one of quarantined)
+    line("kept out", `record ${subjectOf(one)}, ${one.reason}: ${JSON.stringify(one.record)}`);
   for (const one of earlier) line("earlier", earlierText(one));
   for (const input of inputs) {
     line("made from", inputText(input));
@@ -67,6 +71,10 @@ function printOrigin(output: Output, line: (name: string, text: string) => void,
   );
 }
 
+function releaseText({ decision, ...record }: Release): string {
+  return `record ${subjectOf(record)}, by decision ${decision.ordinal} of ${decision.actor}: ${decision.reason}`;
+}
+
 function earlierText({ row, change, object, replacedBy }: EarlierRow): string {
   const what = change === "retracted" ? "taken back" : "replaced";
   const by = replacedBy === null ? "" : ` by ${workText(replacedBy)}`;
@@ -90,7 +98,7 @@ function because(reason: string | null): string {
 }
 
 function documentOf(traced: Trace): object {
-  const { dataset, version, key, slot, row, truth, origin, writtenBy, earlier, inputs } = traced;
+  const { dataset, version, key, slot, row, truth, origin, writtenBy, earlier, quarantined, released, inputs } = traced;
   return {
     dataset,
     version,
@@ -101,6 +109,20 @@ function documentOf(traced: Trace): object {
     object: origin === null ? null : { ...objectOf(origin.object), body: origin.body },
     ...(origin === null ? { chunk: null, run: null, plan: null } : workOf(origin)),
     written_by: writtenBy === null ? null : workOf(writtenBy),
+    released: released.map((one) => ({
+      object_no: one.objectNo,
+      row_no: one.rowNo,
+      decision: one.decision.ordinal,
+      actor: one.decision.actor,
+      reason: one.decision.reason,
+      at: formatInstant(one.decision.at),
+    })),
+    quarantined: quarantined.map(({ objectNo, rowNo, reason, record }) => ({
+      object_no: objectNo,
+      row_no: rowNo,
+      reason,
+      record,
+    })),
     earlier: earlier.map((one) => ({
       row: one.row,
       change: one.change,
