@@ -236,6 +236,22 @@ describe("quarantine", () => {
     expect((await at.json("verify", "--symbols", "AAPL")).exit).toBe(0);
   });
 
+  it("leaves the row of a later answer where there is one", async () => {
+    at.script(null);
+    await at.json("run", "ohlcv");
+    const rows = "select * from market_data order by symbol, ts";
+    const before = (await at.json("sql", rows)).json.rows;
+    const coverage = (await at.json("coverage")).json;
+    const [{ object_no: object }] = (await at.json("quarantine", "show")).json;
+    const released = await at.json("quarantine", "release", String(object), String(BAD.row), "--reason", "late");
+    expect(released.json).toMatchObject({ status: "succeeded", rows: { inserted: 0, updated: 0, retracted: 0 } });
+    expect(released.json.after).toEqual(released.json.before);
+    expect(released.json.after.object_no).toBeGreaterThan(object);
+    expect((await at.json("sql", rows)).json.rows).toEqual(before);
+    expect((await at.json("coverage")).json).toEqual(coverage);
+    expect((await at.json("audit", "verify")).json.faults).toEqual([]);
+  });
+
   it("makes downstream rows stale, and the next run makes them anew", async () => {
     await at.json("run", "ohlcv.market_data_v2");
     const [{ object_no: object }] = (await at.json("quarantine", "show")).json;

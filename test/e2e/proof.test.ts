@@ -139,18 +139,21 @@ async function otherPath(at: World): Promise<string> {
 }
 
 it("traces a candle made from minutes to those minutes", async () => {
-  const minutes = barsFrom(["2025-11-20T00:00:00Z"], 180, 60_000);
-  await using at = await world([{ symbol: "BTC", timeframe: "1m", candles: minutes }], {
-    now: "2025-11-20T03:30:00Z",
-    symbols: { BTC: "--asset-class crypto --timeframes 1m,1h" },
+  const minutes = barsFrom(["2025-11-20T14:30:00Z"], 390, 60_000);
+  await using at = await world([{ symbol: "AAPL", timeframe: "1m", candles: minutes }], {
+    now: "2025-11-20T21:30:00Z",
+    symbols: { AAPL: "--timeframes 1m,1h" },
     ohlcv: { since: { "1m": "2025-11-20", "1h": "2025-11-20" }, derive: ["1h"] },
   });
   await at.json("run", "ohlcv");
-  const { json } = await at.json("trace", "ohlcv", "BTC/1h", "2025-11-20 01:10");
+  const { json } = await at.json("trace", "ohlcv", "AAPL/1h", "2025-11-20 15:10");
   expect(json).toMatchObject({
-    slot: { start: "2025-11-20T01:00:00Z", end: "2025-11-20T02:00:00Z" },
-    row: { source: "derived", timeframe: "1h" },
-    made_from: [{ key: "BTC/1m", start: "2025-11-20T01:00:00Z", end: "2025-11-20T02:00:00Z", rows: 60, own: null }],
+    slot: { start: "2025-11-20T15:00:00Z", end: "2025-11-20T16:00:00Z" },
+    row: { source: "derived", timeframe: "1h", object_no: 1 },
+    object: { no: 1, body: "intact" },
+    made_from: [
+      { key: "AAPL/1m", start: "2025-11-20T15:00:00Z", end: "2025-11-20T16:00:00Z", rows: 60, objects: [1], own: null },
+    ],
   });
 });
 

@@ -123,7 +123,9 @@ function print(
   }
   output.line(`  slot     ${formatShort(slot.start)} of ${place.dataset.name}`);
   output.line(`  before   ${before === null ? "no row" : rowText(before)}`);
-  output.line(`  after    ${after === null ? "no row: a later answer speaks for the slot" : rowText(after)}`);
+  const isSame = JSON.stringify(before) === JSON.stringify(after);
+  const later = isSame ? "unchanged: a later answer speaks for the slot" : null;
+  output.line(`  after    ${later ?? (after === null ? "no row" : rowText(after))}`);
   for (const one of stale)
     output.line(`  stale    ${plural(one.slots, "slot")} of ${one.dataset}: retrofill run ${one.dataset}`);
 }
