@@ -36,7 +36,9 @@ describe("a copy of a folder", () => {
     await mkdir(join(dir, "to"));
     await writeFile(join(dir, "to", "one.txt"), "mine");
     for (const link of [true, false]) {
-      await expect(copies.copyTree(join(dir, "from"), join(dir, "to"), { link })).rejects.toMatchObject({ code: "EEXIST" });
+      await expect(copies.copyTree(join(dir, "from"), join(dir, "to"), { link })).rejects.toMatchObject({
+        code: "EEXIST",
+      });
     }
     expect(await readFile(join(dir, "to", "one.txt"), "utf8")).toBe("mine");
   });

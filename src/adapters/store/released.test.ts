@@ -34,7 +34,9 @@ it("publishes a released record as it came, and no other that a check keeps out"
   const receipt = await world.publish([object], again);
   expect(receipt.counts).toMatchObject({ received: 7, inserted: 1, updated: 0, unchanged: 4, quarantined: 2 });
   expect(receipt.quarantinedBy).toEqual({ off_grid: 1, price_not_positive: 1 });
-  expect(await world.rows("select open, high from market_data where epoch_ms(ts) = " + (T0 + MINUTE))).toEqual([[101, 1]]);
+  expect(await world.rows(`select open, high from market_data where epoch_ms(ts) = ${T0 + MINUTE}`)).toEqual([
+    [101, 1],
+  ]);
   expect(await world.store.quarantined(marketData, { objectNo: 1, limit: 9 })).toMatchObject([
     { rowNo: 2, slot: T0 + 2 * MINUTE, reason: "price_not_positive" },
     { rowNo: 3, slot: null, reason: "off_grid" },
@@ -81,7 +83,11 @@ it("gives null for a column whose expression fails on a record that a check had 
   const object = await other.put(btc, { window: minutes(0, 3), records: [a, { ...b, v: -1 }, c] });
   const receipt = await other.publish([object], { released: [{ objectNo: 1, rowNo: 1 }] });
   expect(receipt.counts).toMatchObject({ inserted: 3, quarantined: 0 });
-  expect(await other.rows("select volume from market_data order by ts")).toEqual([[Math.sqrt(10)], [null], [Math.sqrt(10)]]);
+  expect(await other.rows("select volume from market_data order by ts")).toEqual([
+    [Math.sqrt(10)],
+    [null],
+    [Math.sqrt(10)],
+  ]);
 });
 
 it("is told by series and reason, with the first and the last slot", async () => {
