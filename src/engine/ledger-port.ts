@@ -308,6 +308,8 @@ export interface Ledger {
   cancelOpenChunks(runId: string, reason: string): Promise<number>;
 
   objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
+  /** Objects by their places in ingest order; unknown ones are left out. */
+  objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
@@ -365,6 +367,9 @@ export interface Ledger {
   /** Rows that publications recorded for each series: inserted less retracted. */
   expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
   record(stream: string, type: string, payload: object): Promise<void>;
+
+  /** Writes a consistent copy of the ledger to a new file. Nobody holds a lease in it. */
+  copyTo(path: string): Promise<void>;
 
   decide(decision: Omit<Decision, "ordinal">): Promise<Decision>;
   decisions(filter: { readonly kinds: readonly Decision["kind"][] }): Promise<readonly Decision[]>;
