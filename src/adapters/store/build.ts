@@ -15,7 +15,7 @@ import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew 
 import { changesBySeries, sumOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements } from "./tables.ts";
 
 /**
  * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,
@@ -254,7 +254,8 @@ async function fillGrid(building: Building, table: string, axes: Axes, place: nu
     const hull = hulls[no];
     if (!hull || fixedStep(axis.grid) !== null) continue;
     for (const slot of slotsIn(axis.grid, { start: instant(hull.start - 2 * DAY), end: hull.end })) {
-      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++) rows.push([no, day, slot.start, slot.end]);
+      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++)
+        rows.push([no, day, slot.start, slot.end]);
     }
   }
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
@@ -281,8 +282,19 @@ async function writeDifference(building: Building, windows: readonly Interval[])
 
 async function makeReceipt(building: Building, changes: readonly SeriesChange[]): Promise<Receipt> {
   const { chunkId, fence } = building.request;
-  const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
-  const received = Number(row?.n ?? 0);
+  const made = await rowsOf(building.connection, "select series_no, count(*) as n from staged_t group by series_no");
+  const processed = new Map(made.map((row) => [Number(row.series_no), Number(row.n)]));
+  const received = [...processed.values()].reduce((sum, n) => sum + n, 0);
+  const changed = changesBySeries(building, changes);
+  const rowsBySeries = Object.fromEntries(
+    building.series.map(({ key }, no) => [
+      key,
+      {
+        processed: processed.get(no) ?? 0,
+        ...(changed.rowsBySeries[key] ?? { inserted: 0, updated: 0, retracted: 0 }),
+      },
+    ]),
+  );
   const [inserted, updated, retracted] = [
     sumOf(changes, "inserted"),
     sumOf(changes, "updated"),
@@ -301,7 +313,8 @@ async function makeReceipt(building: Building, changes: readonly SeriesChange[])
       retracted,
     },
     quarantinedBy: {},
-    ...changesBySeries(building, changes),
+    rowsBySeries,
+    changes: changed.changes,
     findings: {},
   };
 }

@@ -28,6 +28,20 @@ export const ohlcvJobs: readonly Job[] = [
     print: "standard",
     resultsFile: null,
   },
+  {
+    name: "backfill_features",
+    description: "features of stored candles: returns, volatility, trend, structure, quality; 0 calls",
+    selector: "ohlcv.market_data_v2",
+    occasion: "periodic",
+    tier: "critical",
+    cadence: "daily 03:30 UTC",
+    mode: "backfill",
+    days: 365,
+    narrow: null,
+    maxConcurrent: 5,
+    print: "features",
+    resultsFile: null,
+  },
 ];
 
 export const retiredJobs: readonly RetiredJob[] = [

@@ -10,8 +10,11 @@ const full = (n: number): string => `case when dense = 1 then ${n} else ${Math.c
 /** Averages with exponential weights keep this many blocks of `span` slots: what lies further back weighs below 1e-12. */
 const KERNEL_BLOCKS = 14;
 
-/** The longest reach of any formula: the block of the row and those before it, for the longest average. */
-const REACH = (KERNEL_BLOCKS + 1) * 50;
+/** Slots of the longest day, minutes around the clock: return_1d looks so far back. */
+const DAY_OF_MINUTES = 24 * 60;
+
+/** The longest reach of any formula: a day back, or the longest average's own block and those before it. */
+const REACH = Math.max(DAY_OF_MINUTES, (KERNEL_BLOCKS + 1) * 50);
 
 /**
  * The exponentially weighted mean of `value` as a finite kernel: the bars of the row's own block of `span` slots up to

@@ -1,7 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
-import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { selection } from "../../engine/plan/make-plan.ts";
+import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { select } from "../../engine/project.ts";
 import { resultsOf, type SeriesOutcome } from "../../engine/results.ts";
 import type { Execution } from "../../engine/run/execute.ts";
@@ -9,9 +9,11 @@ import type { RunObserver, RunProgress } from "../../engine/run/observer.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
+import { FeaturesPrinter } from "./render/features.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
+import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
 
 /**
@@ -23,7 +25,7 @@ export class RunSession {
   readonly #opened: OpenProject;
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
-  #master: MasterPrinter | null = null;
+  #script: ScriptPrinter | null = null;
   #runId: string | null = null;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
@@ -39,11 +41,26 @@ export class RunSession {
 
   /** Shows the plan's banner where the job keeps a script's form; returns whether it does. */
   begin(plan: Plan): boolean {
-    const { job } = select(this.#opened.project, plan.request.selector);
-    if (job?.print !== "master") return false;
-    this.#master = new MasterPrinter(this.#context.output, this.#retrofill());
-    this.#master.start(plan);
-    return true;
+    this.#script = this.#printerOf(plan);
+    this.#script?.start(plan);
+    return this.#script !== null;
+  }
+
+  #printerOf({ request }: Plan): ScriptPrinter | null {
+    const { job, datasets } = select(this.#opened.project, request.selector);
+    const { output } = this.#context;
+    const made = datasets[datasets.length - 1];
+    if (job === null || made === undefined) return null;
+    switch (job.print) {
+      case "master":
+        return new MasterPrinter(output, this.#retrofill());
+      case "features":
+        return new FeaturesPrinter(output, this.#retrofill(), made.name);
+      case "standard":
+        return null;
+      default:
+        return job.print satisfies never;
+    }
   }
 
   /** The command as it has to be typed to reach this project from here. */
@@ -56,8 +73,8 @@ export class RunSession {
     this.#log(progress);
     if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
     if (progress.type === "repaired") this.#retries.push(progress);
-    this.#master?.observe(progress);
-    if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+    this.#script?.observe(progress);
+    if (this.#script === null || progress.type !== "notice") this.#shown(progress);
   };
 
   /** Prints the end, writes the results, and returns the exit code. */
@@ -71,14 +88,14 @@ export class RunSession {
       this.#resumable(execution);
       return exit;
     }
-    if (this.#master) {
-      this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
+    if (this.#script) {
+      this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
       printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
       output.line();
     }
-    if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
     output.document(this.#document(plan, execution, scoped));
     return exit;
   }
@@ -274,7 +291,12 @@ function logLine(progress: RunProgress): Readonly<Record<string, unknown>> | nul
         ...(progress.reason === null ? {} : { reason: progress.reason }),
       };
     case "published":
-      return { event: "PROGRESS", published: progress.receipt.chunkId, dataset: progress.dataset, rows: progress.receipt.counts };
+      return {
+        event: "PROGRESS",
+        published: progress.receipt.chunkId,
+        dataset: progress.dataset,
+        rows: progress.receipt.counts,
+      };
     case "repaired":
       return { event: "PROGRESS", repaired: progress.key, filled: progress.filled, rows: progress.rows };
     case "making":
