@@ -28,7 +28,7 @@ function ewm(name: string, value: string, span: number): Sql {
   return sql`
   ${name}_part as (
     select series_no, slot_no, slot_no // ${span} as block, slot_no % ${span} as place, ${value} as x,
-      sum((${value} * ${weight})::decimal(38, 18)) over own as up_to, sum(${weight}::decimal(38, 18)) over own as weights
+      sum((${value} * ${weight})::decimal(38, 20)) over own as up_to, sum(${weight}::decimal(38, 20)) over own as weights
     from ranged
     window own as (partition by series_no, slot_no // ${span} order by slot_no rows unbounded preceding)),
   ${name}_block as (
@@ -37,8 +37,8 @@ function ewm(name: string, value: string, span: number): Sql {
     from ${name}_part group by series_no, block),
   ${name}_carry as (
     select series_no, block + back as block,
-      sum((total * pow(${q}, back * ${span}))::decimal(38, 18))::double as total,
-      sum((weights * pow(${q}, back * ${span}))::decimal(38, 18))::double as weights,
+      sum((total * pow(${q}, back * ${span}))::decimal(38, 20))::double as total,
+      sum((weights * pow(${q}, back * ${span}))::decimal(38, 20))::double as weights,
       min(first_slot) as first_slot, min_by(first_x, first_slot) as first_x
     from ${name}_block, range(1, ${KERNEL_BLOCKS + 1}) kernel(back) group by series_no, block + back),
   ${name}_seeded as (
