@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../src/core/time/instant.ts";
 import { marketDataV2 } from "../../src/pipelines/ohlcv/market-data-v2.ts";
 import type { AssetClass, Timeframe } from "../../src/pipelines/ohlcv/settings.ts";
+import { randomNumbers } from "../../src/sandbox/random.ts";
 import { agreementOf, type FeatureRow } from "./agreement.ts";
 import { bundledAapl, bundledSp500 } from "./bundled.ts";
 import { type Bar, type FeatureStore, featureStore, hullOf, numberedBars, pairOf } from "./feature-store.ts";
@@ -47,6 +48,13 @@ const SAMPLES: readonly Sample[] = [
     assetClass: "crypto",
     timeframe: "4h",
     bars: simulated({ seed: 4, from: FROM, stepMs: 4 * HOUR, slots: 1_500, filled: 0.8, price: 1e13 }),
+  },
+  {
+    // Closes that move by one tick of 1e-7 now and then, or not at all.
+    symbol: "STANDING-STILL",
+    assetClass: "crypto",
+    timeframe: "1m",
+    bars: standingStill(),
   },
   {
     // Around the clock: what lies outside New York's sessions has no features and is in no window.
@@ -126,12 +134,43 @@ describe("features by SQL", () => {
     );
   });
 
+  it("come out of prices at the ends of what is stored, whatever they mean", async () => {
+    const flat = (i: number, price: number): Bar => ({
+      t: FROM + i * DAY,
+      o: price,
+      h: price,
+      l: price,
+      c: price,
+      v: 1,
+    });
+    const wild = Array.from({ length: 120 }, (_, i) => flat(i, i % 2 === 0 ? 9e14 : 1e-300));
+    const pair = pairOf("WILD", "crypto", "1d");
+    await store.publish(pair, [...wild, flat(120, 1e15)]);
+    const receipt = await store.build([{ pair, window: hullOf(pair.candles.axis, wild) }]);
+    expect(receipt.counts).toMatchObject({ received: 120, inserted: 120 });
+    const last = (await store.features(pair))[119] as FeatureRow;
+    expect(last.log_return).toBeCloseTo(Math.log(1e-300 / 9e14), 9);
+    // A deviation counts no return beyond 25 whole: of 20 that go up and down by 25, it is 25 * sqrt(20 / 19).
+    expect(last.volatility_20_sqrt252).toBeCloseTo(25 * Math.sqrt(20 / 19) * Math.sqrt(252), 9);
+    expect(await store.query("select reason, count(*) from quarantine group by reason")).toEqual([
+      ["price_impossible", 1],
+    ]);
+  });
+
   it("lead to the candle that they were made from", async () => {
     const rows =
       await store.query(`select count(*), count(*) filter (where f.object_no = c.object_no and f.close = c.close
         and f.volume is not distinct from c.volume and f.source = c.source)
       from v1.market_data_v2 f join v1.market_data c using (symbol, timeframe, ts)`);
-    const all = [...found.values()].reduce((sum, list) => sum + list.length, 0);
+    const all = [...found.values()].reduce((sum, list) => sum + list.length, 120);
     expect(rows).toEqual([[all, all]]);
   });
 });
+
+function standingStill(): readonly Bar[] {
+  const uniform = randomNumbers(8);
+  return Array.from({ length: 1_500 }, (_, i) => {
+    const close = 100_000 + (uniform() < 0.05 ? 0.01 : 0);
+    return { t: FROM + i * MINUTE, o: close, h: close + 0.02, l: close - 0.02, c: close, v: 1 };
+  });
+}

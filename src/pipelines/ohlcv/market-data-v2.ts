@@ -54,9 +54,12 @@ function ewm(name: string, value: string, span: number): Sql {
     from ${name}_seeded)`;
 }
 
-/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-15. */
+/** The largest return that a deviation counts whole, a factor of 7e10 in one slot: sums of 50 squares end there. */
+const MOST_RETURN = 25;
+
+/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-16. */
 const deviation = (n: number): string => `case when returns_${n} >= ${full(n)}
-      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-15 end`;
+      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-16 end`;
 
 const features = sql`
   with bars as (
@@ -75,7 +78,8 @@ const features = sql`
     window t as (partition by series_no order by slot_no)),
   ranged as (
     select *, ln(close / before) as log_return,
-      round(ln(close / before) * 1e15)::bigint as return_units,
+      case when before is not null
+        then round(greatest(least(ln(close / before), ${MOST_RETURN}), -${MOST_RETURN}) * 1e16)::bigint end as return_units,
       greatest(high - low, abs(high - coalesce(before, high)), abs(low - coalesce(before, low))) as true_range
     from neighboured),
   windowed as (
