@@ -82,7 +82,7 @@ export class RunSession {
     const { output } = this.#context;
     output.status("");
     const scoped = await this.#scope(plan);
-    const exit = this.#exitCode(execution);
+    const exit = this.#exitCode(execution, scoped);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
       this.#resumable(execution);
@@ -112,8 +112,9 @@ export class RunSession {
     await this.#copyResults(results);
   }
 
-  #exitCode(execution: Execution | null): number {
-    if (execution === null) return EXIT.done;
+  #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
+    // There may be gaps that no step can close: what features lack where there are no candles.
+    if (execution === null) return scoped.some(hasGaps) ? EXIT.incomplete : EXIT.done;
     switch (execution.run.status) {
       case "succeeded":
         return EXIT.done;
@@ -161,14 +162,14 @@ export class RunSession {
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
-      gaps: { before: 0, after: 0 },
+      gaps: { before: sum((one) => one.standing.slots.gap), after: sum((one) => one.standing.slots.gap) },
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
     return {
       run_id: execution?.run.id ?? null,
       plan_id: plan.id,
-      status: execution?.run.status ?? "succeeded",
+      status: execution?.run.status ?? (scoped.some(hasGaps) ? "partial" : "succeeded"),
       mode: plan.mode,
       kind: plan.kind,
       override_state: plan.overrideState,
@@ -256,6 +257,8 @@ export class RunSession {
     return formatInstant(this.#opened.project.clock.now());
   }
 }
+
+const hasGaps = ({ standing }: ScopedSeries): boolean => standing.gaps.length > 0;
 
 /** Timeframes, or whatever narrows the series, in the order of the matrix. */
 export function columnsOf(opened: OpenProject, request: Pick<Request, "selector" | "narrow">): readonly string[] {
