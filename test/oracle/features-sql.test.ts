@@ -112,6 +112,17 @@ describe("features by SQL", () => {
     }
   });
 
+  it("answer the queries of docs/features.md as it says", async () => {
+    const text = readFileSync(new URL("../../docs/features.md", import.meta.url), "utf8");
+    const queries = [...text.matchAll(/```sql\n([\s\S]*?)```/g)].map(([, query]) => query ?? "");
+    expect(queries).toHaveLength(3);
+    for (const query of queries) {
+      const [differences = []] = await store.query(query);
+      expect(differences.length).toBeGreaterThan(0);
+      for (const difference of differences) expect(Number(difference ?? Number.NaN)).toBeLessThan(1e-6);
+    }
+  });
+
   it("take every value that they can take", () => {
     const seen = (feature: string) =>
       [...new Set([...found.values()].flat().map((row) => row[feature] ?? null))].sort();
