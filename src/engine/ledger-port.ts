@@ -126,6 +126,8 @@ export interface ObjectRecord {
 
 /** What a publication changed in one series. */
 export interface SeriesRows {
+  /** Rows made anew, whether or not they differ from what was stored; only of a build. */
+  readonly processed?: number;
   readonly inserted: number;
   readonly updated: number;
   readonly retracted: number;

@@ -398,11 +398,17 @@ async function refuseAbsentInputs(
       isAbsent ? "INPUT_ABSENT" : "INPUT_STALE",
       `${dataset.name} is made from ${input}, which ${isAbsent ? "holds nothing of this scope" : "is out of date itself"}`,
       {
-        hint: `run it first: retrofill run ${input === bound.pipeline.main ? bound.pipeline.name : input}; or plan both: retrofill run ${request.selector} --with-inputs`,
+        hint: `run it first: retrofill run ${selectorOf(bound, input)}; or plan both: retrofill run ${request.selector} --with-inputs`,
         context: { dataset: dataset.name, input },
       },
     );
   }
+}
+
+/** What people run to fill a dataset: the first job that is about it, else its shortest selector. */
+function selectorOf({ pipeline }: BoundPipeline, dataset: DatasetName): string {
+  const job = pipeline.jobs.find(({ selector }) => selector === dataset);
+  return job?.name ?? (dataset === pipeline.main ? pipeline.name : dataset);
 }
 
 function isWithout({ making, segments }: ScopedSeries): boolean {

@@ -45,7 +45,9 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     withInputs: flags.withInputs === true,
     ask: flags.fromBronze === true ? "bronze" : flags.again === true ? "again" : "gaps",
     maxConcurrent:
-      flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
+      flags.maxConcurrent === undefined
+        ? (job?.maxConcurrent ?? bound.concurrency)
+        : positive("--max-concurrent", flags.maxConcurrent),
   };
 }
 

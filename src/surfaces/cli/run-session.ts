@@ -10,9 +10,11 @@ import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
+import { FeaturesPrinter } from "./render/features.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
+import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
 
 /**
@@ -24,7 +26,7 @@ export class RunSession {
   readonly #opened: OpenProject;
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
-  #master: MasterPrinter | null = null;
+  #script: ScriptPrinter | null = null;
   #runId: string | null = null;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
@@ -41,11 +43,26 @@ export class RunSession {
 
   /** Shows the plan's banner where the job keeps a script's form; returns whether it does. */
   begin(plan: Plan): boolean {
-    const { job } = select(this.#opened.project, plan.request.selector);
-    if (job?.print !== "master") return false;
-    this.#master = new MasterPrinter(this.#context.output, this.#retrofill());
-    this.#master.start(plan);
-    return true;
+    this.#script = this.#printerOf(plan);
+    this.#script?.start(plan);
+    return this.#script !== null;
+  }
+
+  #printerOf({ request }: Plan): ScriptPrinter | null {
+    const { job, datasets } = select(this.#opened.project, request.selector);
+    const { output } = this.#context;
+    const made = datasets[datasets.length - 1];
+    if (job === null || made === undefined) return null;
+    switch (job.print) {
+      case "master":
+        return new MasterPrinter(output, this.#retrofill());
+      case "features":
+        return new FeaturesPrinter(output, this.#retrofill(), made.name);
+      case "standard":
+        return null;
+      default:
+        return job.print satisfies never;
+    }
   }
 
   /** The command as it has to be typed to reach this project from here. */
@@ -59,8 +76,8 @@ export class RunSession {
     if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
     if (progress.type === "repaired") this.#retries.push(progress);
     if (progress.type === "proposed") this.#proposed = progress.plans;
-    this.#master?.observe(progress);
-    if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+    this.#script?.observe(progress);
+    if (this.#script === null || progress.type !== "notice") this.#shown(progress);
   };
 
   /** Prints the end, writes the results, and returns the exit code. */
@@ -68,20 +85,20 @@ export class RunSession {
     const { output } = this.#context;
     output.status("");
     const scoped = await this.#scope(plan);
-    const exit = this.#exitCode(execution);
+    const exit = this.#exitCode(execution, scoped);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
       this.#resumable(execution);
       return exit;
     }
-    if (this.#master) {
-      this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
+    if (this.#script) {
+      this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
       printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
       output.line();
     }
-    if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
     for (const { id, reason, cost } of this.#proposed) {
       output.line();
       output.line(`${output.paint("yellow", "proposed")}  ${reason ?? ""}`);
@@ -104,8 +121,9 @@ export class RunSession {
     await this.#copyResults(results);
   }
 
-  #exitCode(execution: Execution | null): number {
-    if (execution === null) return EXIT.done;
+  #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
+    // There may be gaps that no step can close: what features lack where there are no candles.
+    if (execution === null) return scoped.some(hasGaps) ? EXIT.incomplete : EXIT.done;
     switch (execution.run.status) {
       case "succeeded":
         return EXIT.done;
@@ -153,14 +171,14 @@ export class RunSession {
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
-      gaps: { before: 0, after: 0 },
+      gaps: { before: sum((one) => one.standing.slots.gap), after: sum((one) => one.standing.slots.gap) },
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
     return {
       run_id: execution?.run.id ?? null,
       plan_id: plan.id,
-      status: execution?.run.status ?? "succeeded",
+      status: execution?.run.status ?? (scoped.some(hasGaps) ? "partial" : "succeeded"),
       mode: plan.mode,
       kind: plan.kind,
       override_state: plan.overrideState,
@@ -249,6 +267,8 @@ export class RunSession {
     return formatInstant(this.#opened.project.clock.now());
   }
 }
+
+const hasGaps = ({ standing }: ScopedSeries): boolean => standing.gaps.length > 0;
 
 /** Timeframes, or whatever narrows the series, in the order of the matrix. */
 export function columnsOf(opened: OpenProject, request: Pick<Request, "selector" | "narrow">): readonly string[] {
