@@ -91,7 +91,16 @@ it("reads a file of many symbols once for all of them", async () => {
     folder: "days",
     pattern: "{date}.csv.gz",
     timeframe: "1m",
-    columns: { symbol: "ticker", v: "volume", o: "open", c: "close", h: "high", l: "low", t: "window_start", n: "transactions" },
+    columns: {
+      symbol: "ticker",
+      v: "volume",
+      o: "open",
+      c: "close",
+      h: "high",
+      l: "low",
+      t: "window_start",
+      n: "transactions",
+    },
     time: { format: "epoch_ns", zone: "America/New_York" },
   };
   await project([layout]);
@@ -109,7 +118,9 @@ it("reads a file of many symbols once for all of them", async () => {
   await symbols("AAPL,MSFT", "stock", "1m");
   const { json } = await cli("run", "ohlcv", "--from", "2024-03-05", "--to", "2024-03-06", "--json");
   expect(json).toMatchObject({ status: "succeeded", rows: { received: 780, inserted: 780, quarantined: 0 } });
-  expect(await rows("select symbol, count(*), sum(volume), sum(trades) from market_data group by 1 order by 1")).toEqual([
+  expect(
+    await rows("select symbol, count(*), sum(volume), sum(trades) from market_data group by 1 order by 1"),
+  ).toEqual([
     ["AAPL", 390, 390 * 100 + (389 * 390) / 2, (389 * 390) / 2],
     ["MSFT", 390, 390 * 100 + (389 * 390) / 2, (389 * 390) / 2],
   ]);
@@ -154,7 +165,9 @@ it("takes files before calls, asks the provider for the rest, and says what it s
   expect(plan.json.cost.choices).toEqual([
     { source: "files:daily", series: 1, calls: 1, instead: { source: "polygon", calls: 1 } },
   ]);
-  expect((await one.cli("plan", "ohlcv")).out).toMatch(/files +1 series in 1 stretch, 0 calls; polygon would take 1 call/);
+  expect((await one.cli("plan", "ohlcv")).out).toMatch(
+    /files +1 series in 1 stretch, 0 calls; polygon would take 1 call/,
+  );
   const first = await one.json("run", "ohlcv");
   expect(one.asked[0]?.from).toBe(Date.parse("2024-03-12T04:00:00Z"));
   const run = first.json;
@@ -207,7 +220,17 @@ async function put(path: string, lines: readonly string[], seconds = 0): Promise
 }
 
 async function symbols(names: string, assetClass: string, timeframes: string): Promise<void> {
-  const { exit, err } = await cli("symbols", "add", names, "--asset-class", assetClass, "--timeframes", timeframes, "--listed", "2024-03-04");
+  const { exit, err } = await cli(
+    "symbols",
+    "add",
+    names,
+    "--asset-class",
+    assetClass,
+    "--timeframes",
+    timeframes,
+    "--listed",
+    "2024-03-04",
+  );
   if (exit !== 0) throw new Error(err);
 }
 
@@ -220,7 +243,9 @@ async function rows(sql: string): Promise<readonly unknown[][]> {
   const connection = await instance.connect();
   try {
     const found = (await connection.runAndReadAll(sql)).getRowsJson();
-    return found.map((row) => row.map((value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)));
+    return found.map((row) =>
+      row.map((value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value)),
+    );
   } finally {
     connection.closeSync();
     instance.closeSync();
