@@ -179,6 +179,33 @@ it("takes files before calls, asks the provider for the rest, and says what it s
   ]);
 });
 
+it("leaves alone what another source has covered, although the file has other prices there", async () => {
+  const series = { symbol: "AAPL", timeframe: "1d", assetClass: "stock", candles: dailyBars(DAYS) } as const;
+  await using one = await world([series], {
+    now: NOW,
+    symbols: { AAPL: "--asset-class stock --timeframes 1d --listed 2024-03-04" },
+    ohlcv: { files: [DAILY], since: SINCE },
+  });
+  dir = one.dir;
+  expect((await one.json("run", "ohlcv", "--from", "2024-03-07", "--to", "2024-03-12")).json.rows.inserted).toBe(3);
+  await put("prices/AAPL.csv.gz", [
+    "date,open,high,low,close,volume",
+    ...DAYS.map((date, i) => `${date},${line(i + 40)}`),
+  ]);
+  const filled = await one.json("run", "ohlcv");
+  // Two stretches of one file, each read for itself: three days before what is covered, four after.
+  expect(filled.json.rows).toMatchObject({ received: 20, inserted: 7, updated: 0, retracted: 0 });
+  const found = "select source, count(*), min(open), max(open) from market_data group by 1 order by 1";
+  expect(await rows(found)).toEqual([
+    ["files", 7, 140, 149],
+    ["polygon", 3, 103, 105],
+  ]);
+  expect((await one.json("reprocess", "ohlcv")).json.stages[0].rows).toMatchObject({ unchanged: 10, updated: 0 });
+  // Asked for, it restates.
+  expect((await one.json("run", "ohlcv", "--again")).json.rows).toMatchObject({ updated: 3, unchanged: 7 });
+  expect((await one.json("verify", "ohlcv.market_data")).exit).toBe(0);
+});
+
 it("tells a file that it cannot read, and fills the rest from others", async () => {
   await project([DAILY]);
   await mkdir(join(dir, "prices"));

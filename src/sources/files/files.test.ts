@@ -88,6 +88,13 @@ describe("questions to files", () => {
     expect(source.windows(series("1h"), gaps)).toEqual(gaps);
   });
 
+  it("reach over closed time, in which nobody has anything", () => {
+    const source = sourceOf({}, two.slice(0, 1));
+    const night = { ...ALWAYS, sessions: () => [] };
+    const shut = { ...series("1h"), axis: { ...series("1h").axis, calendar: night } };
+    expect(source.windows(shut, [hours(1, 3), hours(6, 8)])).toEqual([hours(1, 8)]);
+  });
+
   it("are one a file where nobody else answers", () => {
     const source = sourceOf({}, two.slice(0, 1));
     expect(source.windows({ ...series("1h"), source: "files" }, [hours(1, 3), hours(6, 8)])).toEqual([hours(1, 8)]);
