@@ -3,8 +3,8 @@ import type { Segments } from "../../core/coverage/segment.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { isTerminal, type RunStatus } from "../../core/run/run-state.ts";
 import type { Audit, Replay } from "../../engine/prove/ports.ts";
-import { readSegments } from "./coverage.ts";
 import { CLAIM_EVENTS, replayClaims } from "./claim-events.ts";
+import { readSegments } from "./coverage.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { chainFaults, eventHash, headOf, LEDGER_STREAM } from "./events.ts";
 

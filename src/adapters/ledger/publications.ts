@@ -7,10 +7,10 @@ import type { Ledger, SeriesRows } from "../../engine/ledger-port.ts";
 import { toChunk } from "./chunk-rows.ts";
 import { insertChunks, readChunks } from "./chunks.ts";
 import { readSegments, writeSegments } from "./coverage.ts";
-import { coverageWithout, takeBack } from "./reverts.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { LEDGER_STREAM } from "./events.ts";
 import { requireOwner } from "./ownership.ts";
+import { coverageWithout, takeBack } from "./reverts.ts";
 
 type PublicationLedger = Pick<
   Ledger,
@@ -190,7 +190,11 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
         .execute();
       const rows = new Map<SeriesKey, number>();
       for (const chunk of chunks) {
-        const { rowsBySeries = {}, restored = [], totals } = JSON.parse(chunk.result ?? "{}") as {
+        const {
+          rowsBySeries = {},
+          restored = [],
+          totals,
+        } = JSON.parse(chunk.result ?? "{}") as {
           readonly rowsBySeries?: Readonly<Record<string, SeriesRows>>;
           readonly restored?: readonly string[];
           readonly totals?: Readonly<Record<string, number>>;

@@ -18,7 +18,12 @@ export async function coverageWithout(
   },
 ): Promise<ReadonlyMap<SeriesKey, Segments>> {
   const { dataset, version, keys, runId } = asked;
-  const excluded = await db.selectFrom("object").select("run_id").where("excluded_by", "is not", null).distinct().execute();
+  const excluded = await db
+    .selectFrom("object")
+    .select("run_id")
+    .where("excluded_by", "is not", null)
+    .distinct()
+    .execute();
   const gone = new Set([runId, ...excluded.map((row) => row.run_id)]);
   const events = await db
     .selectFrom("event")

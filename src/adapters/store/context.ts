@@ -77,7 +77,8 @@ export async function openContext(connection: DuckDBConnection, request: Publish
 /** How the body of an object is read. */
 export function shapeOf({ sources, dataset }: PublishRequest, object: ObjectRecord): SourceShape {
   const shape = sources.get(object.source);
-  if (!shape) throw new Error(`${dataset.name}: object ${object.id} came from ${object.source}, which is not configured`);
+  if (!shape)
+    throw new Error(`${dataset.name}: object ${object.id} came from ${object.source}, which is not configured`);
   return shape;
 }
 

@@ -10,14 +10,14 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { AsOf, QueryResult, Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
-import { buildIn } from "./build.ts";
+import { buildIn, compareIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
-import { publishIn } from "./publish.ts";
-import { fillTable, jsonValues, rowsOf } from "./rows.ts";
-import { rebuildIn } from "./rebuild.ts";
 import { asOf, placeOf } from "./history.ts";
+import { publishIn } from "./publish.ts";
+import { rebuildIn } from "./rebuild.ts";
 import { laterTouches, revertIn } from "./revert.ts";
+import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { findRuns } from "./runs.ts";
 import { rowKeyOf, tableName, text } from "./tables.ts";
 
@@ -91,6 +91,14 @@ export function duckdbStore(options: {
       return read([], async (connection) =>
         (await hasTable(connection, "main.receipt"))
           ? laterTouches(connection, { dataset, publications }, history)
+          : [],
+      );
+    },
+
+    compare(dataset, windows) {
+      return read([], async (connection) =>
+        windows.length > 0 && (await hasTable(connection, tableName(dataset)))
+          ? compareIn(connection, dataset, windows)
           : [],
       );
     },
@@ -193,7 +201,7 @@ async function showPast(connection: DuckDBConnection, past: AsOf, history: strin
   if (seq === null) throw new Error(`publication ${past.publication} is not in the data file`);
   for (const dataset of past.datasets) {
     if (!(await hasTable(connection, tableName(dataset)))) continue;
-    const rows = await asOf(connection, dataset, { seq, history });
+    const rows = await asOf(dataset, { seq, history });
     await connection.run(`create or replace temp view ${tableOf(dataset.name)} as ${rows}`);
   }
 }

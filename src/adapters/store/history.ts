@@ -9,7 +9,7 @@ import { literalPath, rowKeyOf, tableName, text } from "./tables.ts";
  * Every time a publication touched a slot, as a query: key columns, time, `seq` (the publication's place), `chunk`,
  * `change` (inserted, updated, retracted) and `before`, the row as it was (null for an insertion).
  */
-export async function touches(connection: DuckDBConnection, dataset: Dataset, history: string): Promise<string> {
+export async function touches(dataset: Dataset, history: string): Promise<string> {
   const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const types = new Map(dataset.columns.map(({ name, type }) => [name, type]));
   const row = `struct(${dataset.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`;
@@ -32,14 +32,10 @@ export async function touches(connection: DuckDBConnection, dataset: Dataset, hi
 }
 
 /** The rows of a dataset as they stood once the publication at `seq` was committed, as a query over all columns. */
-export async function asOf(
-  connection: DuckDBConnection,
-  dataset: Dataset,
-  at: { readonly seq: number; readonly history: string },
-): Promise<string> {
+export async function asOf(dataset: Dataset, at: { readonly seq: number; readonly history: string }): Promise<string> {
   const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const columns = dataset.columns.map(({ name }) => name);
-  const later = `select * from (${await touches(connection, dataset, at.history)}) where seq > ${at.seq}
+  const later = `select * from (${await touches(dataset, at.history)}) where seq > ${at.seq}
     qualify row_number() over (partition by ${key.join(", ")} order by seq) = 1`;
   const same = key.map((name) => `c.${name} is not distinct from l.${name}`).join(" and ");
   return `select ${columns.map((name) => `l.before.${name} as ${name}`).join(", ")} from (${later}) l where l.change <> 'inserted'

@@ -90,7 +90,9 @@ async function blockObjects({ connection, request }: Context, blocked: readonly 
 
 /** The last record of a row within one answer wins. */
 async function dropRepeats({ connection, request }: Context): Promise<void> {
-  const own = rowKeyOf(request.dataset).map((name) => `, ${name}`).join("");
+  const own = rowKeyOf(request.dataset)
+    .map((name) => `, ${name}`)
+    .join("");
   // Slots are a minute at least, so 64 minutes are a word of bits; far fewer groups than one a slot.
   const repeats = await hasRows(
     connection,

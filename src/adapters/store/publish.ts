@@ -81,6 +81,7 @@ async function writeAnswers(context: Context, objects: readonly JudgedObject[]):
     appender.appendBigInt(BigInt(object.answered.end));
     appender.appendBoolean(complete);
     appender.appendBigInt(BigInt(object.receivedAt));
+    appender.appendBigInt(BigInt(object.businessNow));
     appender.endRow();
   }
   appender.closeSync();

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { PublishRequest, Receipt, RebuildRequest } from "../../engine/store-port.ts";
+import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
 import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";

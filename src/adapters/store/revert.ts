@@ -78,7 +78,7 @@ export async function laterTouches(
   { dataset, publications }: { readonly dataset: Dataset; readonly publications: readonly string[] },
   history: string,
 ): Promise<readonly string[]> {
-  const all = await touches(connection, dataset, history);
+  const all = await touches(dataset, history);
   const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const own = listOf(publications);
   const rows = await rowsOf(
@@ -103,7 +103,7 @@ async function findRestored(
     select s.series_no, epoch_ms(t.${dataset.time}) as slot_ms, t.change, t.before${rowKeyOf(dataset)
       .map((name) => `, t.${name}`)
       .join("")}
-    from (select * from (${await touches(connection, dataset, history)}) where chunk in ${listOf(publications)}
+    from (select * from (${await touches(dataset, history)}) where chunk in ${listOf(publications)}
       qualify row_number() over (partition by ${key.join(", ")} order by seq) = 1) t
     join series_t s on ${dataset.key.map((name) => `s.${name} = t.${name}`).join(" and ")}`);
   const stored = storedRows(dataset, { columns: [OBJECT_COLUMN] });

@@ -57,7 +57,9 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
   await connection.run(`create or replace temp table staged_t (object_no bigint, series_no integer, row_no bigint,
     slot_ms bigint, reason varchar, record json, ${payload.map((name) => `${name} ${types.get(name)}`).join(", ")})`);
   const civilObjects = new Set(
-    context.claims.filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null).map(({ object }) => object.ordinal),
+    context.claims
+      .filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null)
+      .map(({ object }) => object.ordinal),
   );
   for (const [source, shape] of request.sources) {
     for (const strict of [true, false]) {
@@ -122,9 +124,7 @@ async function stageCivil(context: Context, shape: SourceShape, records: string)
     return [...stampsOf(axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
-  const isItsSlot = stampWithin
-    ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
-    : "s.stamp_ms = r.stamp_ms";
+  const isItsSlot = stampWithin ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end" : "s.stamp_ms = r.stamp_ms";
   const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
     left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
   await connection.run(insertion(context, shape, placed));

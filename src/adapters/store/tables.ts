@@ -26,7 +26,8 @@ export function tableStatements(dataset: Dataset): readonly string[] {
     `create table if not exists receipt (chunk varchar, fence bigint, body json, seq bigint)`,
     // What was answered by which object: a later answer wins, whichever is published first.
     `create table if not exists answer (dataset varchar, version integer, series varchar, object_no bigint,
-       start_ms bigint, end_ms bigint, complete boolean, received_ms bigint)`,
+       start_ms bigint, end_ms bigint, complete boolean, received_ms bigint,
+       business_now bigint)`,
     `create table if not exists quarantine (dataset varchar, version integer, series varchar, object_no bigint,
        row_no bigint, slot timestamp, reason varchar, record json)`,
     `create or replace view main.${tableOf(dataset.name)} as select * from ${table}`,

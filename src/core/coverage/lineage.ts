@@ -1,6 +1,6 @@
-import type { Reach } from "../dataset/dataset.ts";
 import type { Axis } from "../dataset/axis.ts";
-import { slotNumberFrom, slotNumbered } from "../dataset/slot-numbers.ts";
+import type { Reach } from "../dataset/dataset.ts";
+import { slotNumbered, slotNumberFrom } from "../dataset/slot-numbers.ts";
 import { snapOut } from "../time/grid.ts";
 import { type Instant, instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";

@@ -154,7 +154,10 @@ function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: HeldChunk[]
 
 /** Questions for the same window of the same file are one. */
 function shared(held: readonly HeldChunk[]): readonly PlannedChunk[] {
-  const questions = new Map<string, { readonly path: AccessPath; readonly window: Interval; readonly keys: SeriesKey[] }>();
+  const questions = new Map<
+    string,
+    { readonly path: AccessPath; readonly window: Interval; readonly keys: SeriesKey[] }
+  >();
   for (const [i, { path, series, window }] of held.entries()) {
     const target = path.target?.(series, window) ?? i;
     const id = JSON.stringify([path.name, target, window.start, window.end]);

@@ -100,7 +100,9 @@ function partsOf({ series, windows, withdrawn }: Unmade, rows: number): readonly
     size += slots;
   };
   for (const span of windows) add(span);
-  const made = parts.filter((list) => list.length > 0).map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
+  const made = parts
+    .filter((list) => list.length > 0)
+    .map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
   return withdrawn.length === 0 ? made : [...made, { series, windows: EMPTY, withdrawn }];
 }
 
@@ -157,7 +159,12 @@ async function staleBesides(
   return stale;
 }
 
-function buildWindow({ dataset, datasetNamed }: MakeContext, series: Series, span: Interval): BuildWindow {
+/** One stretch of a series and what has to be read to make its rows. */
+export function buildWindow(
+  { dataset, datasetNamed }: Pick<MakeContext, "dataset" | "datasetNamed">,
+  series: Series,
+  span: Interval,
+): BuildWindow {
   const reads = (dataset.transform?.inputs ?? []).map((input) => {
     const source = datasetNamed(input.dataset);
     const parts = Object.fromEntries(

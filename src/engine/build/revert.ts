@@ -1,6 +1,6 @@
-import type { Dataset } from "../../core/dataset/dataset.ts";
-import { dueSet } from "../../core/dataset/axis.ts";
 import { answeredSet, type Segments } from "../../core/coverage/segment.ts";
+import { dueSet } from "../../core/dataset/axis.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import { intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
@@ -56,7 +56,8 @@ export async function refuseLaterTouches(store: Store, runId: string, footprints
   const runs = new Set<string>();
   for (const { dataset, publications } of footprints) {
     // A publication's id begins with its run's.
-    for (const chunk of await store.laterTouches(dataset, publications)) runs.add(chunk.slice(0, chunk.lastIndexOf(".")));
+    for (const chunk of await store.laterTouches(dataset, publications))
+      runs.add(chunk.slice(0, chunk.lastIndexOf(".")));
   }
   if (runs.size === 0) return;
   const names = [...runs].sort();
@@ -103,5 +104,9 @@ function standing(context: BuildContext, run: RunRecord, key: SeriesKey, segment
   if (!series) throw new Error(`${context.dataset.name}: ${key} is not declared any more, its rows cannot be judged`);
   const answered = answeredSet(segments);
   const span = spanOf(answered);
-  return { series, answered, due: span === null ? [] : intersect(dueSet(series.axis, span, run.businessNow), answered) };
+  return {
+    series,
+    answered,
+    due: span === null ? [] : intersect(dueSet(series.axis, span, run.businessNow), answered),
+  };
 }

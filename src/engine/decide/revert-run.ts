@@ -21,9 +21,13 @@ export async function revertRequest(project: Project, runId: string): Promise<Re
   const plan = await ledger.plan(run.planId);
   if (!plan) throw new Error(`unreachable: run ${runId} has no plan`);
   if (plan.request.revert !== null || plan.request.ask === "bronze") {
-    throw new RetrofillError("REVERT_REFUSED", `run ${runId} asked nobody: there is no answer of its own to take back`, {
-      hint: plan.request.revert === null ? "retrofill reprocess makes rows anew" : "ask again: retrofill run",
-    });
+    throw new RetrofillError(
+      "REVERT_REFUSED",
+      `run ${runId} asked nobody: there is no answer of its own to take back`,
+      {
+        hint: plan.request.revert === null ? "retrofill reprocess makes rows anew" : "ask again: retrofill run",
+      },
+    );
   }
   const excluded = await ledger.decisions({ kinds: ["exclude"] });
   if (excluded.some(({ subject }) => subject === runId)) {

@@ -1,6 +1,6 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
-import { affected } from "../../core/coverage/lineage.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
+import { affected } from "../../core/coverage/lineage.ts";
 import { setOf } from "../../core/coverage/segment.ts";
 import { dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
@@ -9,7 +9,13 @@ import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
 import { logicOf } from "../../core/dataset/sql.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { AccessPath, Choice } from "../../core/plan/access-paths.ts";
-import { BYTES_PER_ROW, fetchSteps, repairAllowance, type SeriesState, seriesPlan } from "../../core/plan/build-plan.ts";
+import {
+  BYTES_PER_ROW,
+  fetchSteps,
+  repairAllowance,
+  type SeriesState,
+  seriesPlan,
+} from "../../core/plan/build-plan.ts";
 import type {
   BuildStep,
   Cost,
@@ -25,7 +31,17 @@ import type {
 import { countSlotsOf } from "../../core/time/grid.ts";
 import { HOUR, type Instant, instant, MINUTE, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, intersects, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
+import {
+  clip,
+  EMPTY,
+  type IntervalSet,
+  intersect,
+  intersects,
+  normalize,
+  spanOf,
+  subtract,
+  union,
+} from "../../core/time/interval-set.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
@@ -240,7 +256,8 @@ function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: In
   const missing = isAsking(request) ? gapSet(standing) : EMPTY;
   const wanted = subtract(union(missing, again), paidFor);
   const scope = standing.scope;
-  const ranges = series.axis.density === "dense" || scope === null ? wanted : withClosedHours(series.axis, wanted, scope);
+  const ranges =
+    series.axis.density === "dense" || scope === null ? wanted : withClosedHours(series.axis, wanted, scope);
   return { ...one, wanted, ranges, again: subtract(again, paidFor) };
 }
 
@@ -256,15 +273,17 @@ function askedAgain({ series, standing, segments }: ScopedSeries, request: Reque
 }
 
 /** The ways to ask for a dataset, with whom each asks. */
-export function pathsOf(bound: BoundPipeline, dataset: Dataset): readonly (AccessPath & { readonly provider: string })[] {
+export function pathsOf(
+  bound: BoundPipeline,
+  dataset: Dataset,
+): readonly (AccessPath & { readonly provider: string })[] {
   return bound.sources
     .filter((one) => one.dataset === dataset.name)
     .map(({ source, provider }) => ({
       name: source.name,
       provider: provider.name,
       kind: source.held !== undefined ? "held" : source.group !== undefined ? "all" : "key",
-      serves: (series) =>
-        source.serves(series) && (source.held !== undefined || source.system === series.source),
+      serves: (series) => source.serves(series) && (source.held !== undefined || source.system === series.source),
       windows: (series, gaps) => source.windows(series, gaps),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
@@ -317,17 +336,17 @@ function windowsToMake(
     for (const { start, end } of union(lacking, old)) windows.push({ key: series.key, start, end });
     slots.set(cellKey(series), {
       fresh: countSlotsOf(series.axis.grid, lacking),
-      halo: countSlotsOf(series.axis.grid, intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now))),
+      halo: countSlotsOf(
+        series.axis.grid,
+        intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now)),
+      ),
     });
   }
   return { windows, slots };
 }
 
 /** Where earlier steps may bring or change rows of a series. */
-function comingTo(
-  steps: readonly Step[],
-  place: { readonly dataset: string; readonly key: SeriesKey },
-): IntervalSet {
+function comingTo(steps: readonly Step[], place: { readonly dataset: string; readonly key: SeriesKey }): IntervalSet {
   return normalize(
     steps
       .filter((step) => step.dataset === place.dataset)
@@ -359,7 +378,14 @@ async function refuseAbsentInputs(
     const made = scoped.filter((one) => one.dataset === dataset && one.making !== null);
     if (inputs.length === 0 || made.length === 0) continue;
     const isAbsent = inputs.some((input) => input.required) && made.every(isWithout);
-    const stale = isAbsent ? null : await staleInput(project, plan, inputs.map((input) => input.dataset), now);
+    const stale = isAbsent
+      ? null
+      : await staleInput(
+          project,
+          plan,
+          inputs.map((input) => input.dataset),
+          now,
+        );
     const input = isAbsent ? inputs.find((one) => one.required)?.dataset : stale;
     if (!input) continue;
     throw new RetrofillError(

@@ -11,12 +11,12 @@ import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
-import { buildWindows, groupsOf as buildGroups, type MakeContext, type Unmade } from "../build/build-windows.ts";
+import { groupsOf as buildGroups, buildWindows, type MakeContext, type Unmade } from "../build/build-windows.ts";
 import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
-import { type FetchContext, fetchChunk } from "../fetch/fetch-chunk.ts";
 import { recordRevert } from "../decide/revert-run.ts";
+import { type FetchContext, fetchChunk } from "../fetch/fetch-chunk.ts";
 import { permitsOf } from "../fetch/permits.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
 import { restoredBy, selection } from "../plan/make-plan.ts";
@@ -372,12 +372,15 @@ class RunWorker {
     const all = this.#buildStep(dataset)?.rebuild === true;
     const unmade = scoped.flatMap((one): readonly Unmade[] => unmadeOf(one, all));
     const groups = buildGroups(unmade, this.#bound.publishRows);
-    if (groups.length > 0) this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
+    if (groups.length > 0)
+      this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
     for (const group of groups) {
       const control = await this.#project.ledger.heartbeat(this.#run.id, this.#run.fence, this.#project.clock.now());
       if (control !== "none") return { kind: "control", control };
       if (this.#signal.aborted) return { kind: "interrupted" };
-      const receipt = await buildWindows(this.#making(dataset), this.#run, group, { isWhole: all && groups.length === 1 });
+      const receipt = await buildWindows(this.#making(dataset), this.#run, group, {
+        isWhole: all && groups.length === 1,
+      });
       if (receipt) this.#published(dataset, receipt);
     }
     return { kind: "done" };

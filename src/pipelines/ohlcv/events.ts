@@ -115,7 +115,9 @@ export const earnings: Dataset = {
       revenue_actual: "raw.revenueActual",
       revenue_surprise: "raw.revenueActual - raw.revenueEstimated",
     },
-    checks: [{ reason: "figure_not_finite", bad: "not isfinite(coalesce(raw.epsActual, 0) + coalesce(raw.revenueActual, 0))" }],
+    checks: [
+      { reason: "figure_not_finite", bad: "not isfinite(coalesce(raw.epsActual, 0) + coalesce(raw.revenueActual, 0))" },
+    ],
     errorThreshold: 0.5,
     isAnnounced: true,
   },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { calendarNamed } from "../../core/calendar/calendars.ts";
-import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
 import type { Axis } from "../../core/dataset/axis.ts";
+import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
 import { type Series, seriesKey } from "../../core/dataset/series.ts";
 import { slotsOfSession as slotsOfSessionOn } from "../../core/dataset/slot-numbers.ts";
 import { RetrofillError } from "../../core/errors.ts";
@@ -14,6 +14,7 @@ import { dividends, earnings, stockSplits } from "./events.ts";
 import { ohlcvJobs, retiredJobs } from "./jobs.ts";
 import { marketData } from "./market-data.ts";
 import { marketDataV2 } from "./market-data-v2.ts";
+import { restatementRules } from "./restatements.ts";
 import {
   ASSET_CLASSES,
   type AssetClass,
@@ -59,7 +60,11 @@ export interface OhlcvSources {
   /** Whether the source's prices are adjusted already: then there is nothing to adjust. */
   readonly adjusted: boolean;
   /** Who is asked for corporate events; null: nobody. */
-  readonly events: { readonly dividends: string | null; readonly splits: string | null; readonly earnings: string | null };
+  readonly events: {
+    readonly dividends: string | null;
+    readonly splits: string | null;
+    readonly earnings: string | null;
+  };
 }
 
 type Settings = OhlcvSettings & OhlcvSources;
@@ -117,6 +122,7 @@ export function ohlcvPipeline(settings: Settings): Pipeline {
     },
 
     suspects: (dataset) => (dataset === marketData.name ? settings.suspects : null),
+    restatements: restatementRules(settings.adjusted),
     jobs: ohlcvJobs,
     retired: retiredJobs,
     verification: [
@@ -255,8 +261,7 @@ function featureParams(axis: Axis, assetClass: string): Series["params"] {
     asset: assetClass,
     zone_name: grid.zone,
     dense: density === "dense" ? 1 : 0,
-    bars_per_year:
-      grid.grain === "1w" ? WEEKS_A_YEAR : (SESSIONS_A_YEAR[calendar.name] ?? 252) * slotsOfSession,
+    bars_per_year: grid.grain === "1w" ? WEEKS_A_YEAR : (SESSIONS_A_YEAR[calendar.name] ?? 252) * slotsOfSession,
     slots_of_hour: hours <= 1 ? Math.round(1 / hours) : 0,
     slots_of_day: grid.grain === "1w" ? 0 : slotsOfSession,
   };

@@ -150,9 +150,7 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
     async ([selector], flags) => (await import("./commands/run.ts")).run(selector ?? "", flags),
   );
   on(
-    withScope(
-      program.command("reprocess <selector>").description("make rows anew from bronze: 0 API calls"),
-    )
+    withScope(program.command("reprocess <selector>").description("make rows anew from bronze: 0 API calls"))
       .option("--reason <text>", "kept with the run")
       .option("--yes", "do not ask"),
     async ([selector], flags) => (await import("./commands/run.ts")).reprocess(selector ?? "", flags),

@@ -1,11 +1,11 @@
 import { createInterface } from "node:readline/promises";
 import { RetrofillError } from "../../../core/errors.ts";
 import { isEmptyPlan, type Plan } from "../../../core/plan/plan.ts";
+import { revertRequest } from "../../../engine/decide/revert-run.ts";
 import { select } from "../../../engine/project.ts";
 import { applyPlan, type PerformOptions, resumeRun, retryRun, runRequest } from "../../../engine/run/perform.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
-import { revertRequest } from "../../../engine/decide/revert-run.ts";
 import { printPlan } from "../render/plan.ts";
 import { type RequestFlags, readMode, readOverride, readRequest } from "../request.ts";
 import { RunSession } from "../run-session.ts";
@@ -56,7 +56,8 @@ export function revert(runId: string, flags: { readonly reason?: string; readonl
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
       const { project } = opened;
-      if (flags.reason === undefined) throw new RetrofillError("USAGE", "revert needs --reason: it stays in the ledger");
+      if (flags.reason === undefined)
+        throw new RetrofillError("USAGE", "revert needs --reason: it stays in the ledger");
       const { reason } = flags;
       const session = new RunSession(context, opened, null);
       const { plan, execution, confirmed } = await guarded(session, async () =>

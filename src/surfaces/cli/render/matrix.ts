@@ -27,10 +27,12 @@ export function printMatrix(output: Output, scoped: readonly ScopedSeries[], col
   const datasets = [...new Set(scoped.map(({ dataset }) => dataset))];
   for (const dataset of datasets) {
     if (datasets.length > 1) output.line(`${dataset === datasets[0] ? "" : "\n"}${output.paint("bold", dataset.name)}`);
+    const own = scoped.filter((one) => one.dataset === dataset);
+    const grains = new Set<string>(own.map(({ series }) => series.axis.grid.grain));
     printGrid(
       output,
-      scoped.filter((one) => one.dataset === dataset),
-      columns,
+      own,
+      columns.filter((column) => grains.has(column)),
     );
   }
   const used = new Set(scoped.map(markOf));

@@ -82,7 +82,9 @@ function repairText({ repair, cost }: Plan): string {
 
 /** One line a source and its alternative. */
 function mergedChoices({ cost, steps }: Plan): Plan["cost"]["choices"] {
-  const asking = new Set(steps.flatMap((step) => (step.kind === "fetch" && step.provider !== "files" ? [step.source] : [])));
+  const asking = new Set(
+    steps.flatMap((step) => (step.kind === "fetch" && step.provider !== "files" ? [step.source] : [])),
+  );
   const merged = new Map<string, Plan["cost"]["choices"][number]>();
   for (const one of cost.choices.filter(({ source }) => asking.has(source))) {
     const id = `${one.source} ${one.instead.source}`;
@@ -121,7 +123,9 @@ function printDataset(output: Output, plan: Plan, { dataset }: BuildStep): void 
 
 /** What is read from files instead of asked for, and what asking would cost; a line for each who would be asked. */
 function filesText({ steps, cost }: Plan): readonly string[] {
-  const layouts = new Set(steps.flatMap((step) => (step.kind === "fetch" && step.provider === "files" ? [step.source] : [])));
+  const layouts = new Set(
+    steps.flatMap((step) => (step.kind === "fetch" && step.provider === "files" ? [step.source] : [])),
+  );
   const byOther = new Map<string, { series: number; questions: number; calls: number }>();
   for (const { source, series, calls, instead } of cost.choices) {
     if (!layouts.has(source)) continue;
@@ -134,7 +138,9 @@ function filesText({ steps, cost }: Plan): readonly string[] {
   }
   return [...byOther].map(([other, { series, questions, calls }]) => {
     const what = `${plural(series, "series", "series")} in ${plural(questions, "stretch", "stretches")}, 0 calls`;
-    return other === "nothing" ? `${what}; nobody else has them` : `${what}; ${other} would take ${plural(calls, "call")}`;
+    return other === "nothing"
+      ? `${what}; nobody else has them`
+      : `${what}; ${other} would take ${plural(calls, "call")}`;
   });
 }
 
@@ -230,7 +236,8 @@ function scopeText(plan: Plan): string {
 function rangeText({ request: { from, to, watermark, ask, revert } }: Plan): string {
   if (revert !== null) return `what ${revert} touched`;
   if (ask === "bronze") return "everything in bronze";
-  const own = watermark === null ? "each series' own start" : `the watermark ${formatShort(watermark)} less each lookback`;
+  const own =
+    watermark === null ? "each series' own start" : `the watermark ${formatShort(watermark)} less each lookback`;
   const start = from === null ? own : formatShort(from);
   const again = ask === "again" ? ", covered or not" : "";
   return `${start} to ${to === null ? "now" : formatShort(to)} (UTC, end exclusive)${again}`;
