@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -13,6 +13,8 @@ const TEMPORARY = ".part";
 const BODY = ".json.gz";
 const SIDECAR = ".meta.json";
 const MANIFEST = "manifest.json";
+/** The unit in which stat counts a file's blocks, whatever the file system's own is. */
+const BLOCK_BYTES = 512;
 
 /**
  * Response bodies as received, one immutable compressed file each with a sidecar, below
@@ -54,6 +56,16 @@ export function fileBronze(root: string): Bronze {
       try {
         const body = await unzip(await readFile(join(root, path)));
         return createHash("sha256").update(body).digest("hex");
+      } catch {
+        return null;
+      }
+    },
+
+    async size(path) {
+      try {
+        const body = join(root, path);
+        const files = await Promise.all([stat(body), stat(body.slice(0, -BODY.length) + SIDECAR)]);
+        return files.reduce((sum, { size, blocks }) => sum + Math.max(size, (blocks ?? 0) * BLOCK_BYTES), 0);
       } catch {
         return null;
       }

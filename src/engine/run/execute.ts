@@ -18,6 +18,7 @@ import { permitsOf } from "../fetch/permits.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
 import { restoredBy, selection } from "../plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
+import { type Arrivals, lateArrivals } from "../prove/arrivals.ts";
 import { type BoundPipeline, datasetNamed, ownSourceOf, type Project, type Provider, sourceNamed } from "../project.ts";
 import type { Receipt } from "../store-port.ts";
 import type { Connections } from "./connections.ts";
@@ -55,6 +56,9 @@ export async function executeRun(
 ): Promise<Execution> {
   return new RunWorker(project, run, plan, options).perform();
 }
+
+/** A figure for people is not worth a longer wait for another writer. */
+const LATE_WAIT_MS = 1_000;
 
 class RunWorker {
   readonly #project: Project;
@@ -389,7 +393,7 @@ class RunWorker {
       this.#run,
       this.#plan,
       scoped.map((one) => one.standing),
-      { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources },
+      { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources, late: await this.#late() },
     );
     const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
@@ -398,6 +402,18 @@ class RunWorker {
     await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
     this.#observe({ type: "closed", run, summary });
     return { run, summary, end };
+  }
+
+  /** How late rows came to an incremental run. A file that others write to is no reason to fail. */
+  async #late(): Promise<readonly Arrivals[]> {
+    if (this.#plan.mode !== "incremental") return [];
+    const options = { runId: this.#run.id, waitMs: LATE_WAIT_MS };
+    try {
+      return await lateArrivals(this.#project, { bound: this.#bound, datasets: this.#datasets }, options);
+    } catch (error) {
+      this.#observe({ type: "notice", text: `late rows were not counted: ${(error as Error).message}` });
+      return [];
+    }
   }
 
   async #isOwed(chunk: ChunkRecord): Promise<boolean> {

@@ -1,6 +1,8 @@
 import { RetrofillError } from "../../core/errors.ts";
 import { isEmptyPlan, type Plan, type Request } from "../../core/plan/plan.ts";
 import { formatInstant } from "../../core/time/instant.ts";
+import type { EndedRun } from "../alert/facts.ts";
+import { tellAfter } from "../alert/tell.ts";
 import { newId } from "../ids.ts";
 import type { NewChunk, RunRecord } from "../ledger-port.ts";
 import { driftOf, makePlan, type PlanOptions } from "../plan/make-plan.ts";
@@ -171,12 +173,38 @@ async function perform(
   resumed: boolean,
 ): Promise<Execution> {
   options.observe({ type: "opened", run, plan, resumed });
-  return executeRun(project, run, plan, {
-    connections,
-    observe: options.observe,
-    signal: options.signal,
-    startedAt: project.clock.now(),
-  });
+  let execution: Execution;
+  try {
+    execution = await executeRun(project, run, plan, {
+      connections,
+      observe: options.observe,
+      signal: options.signal,
+      startedAt: project.clock.now(),
+    });
+  } catch (error) {
+    if (!options.signal.aborted && !(await isElsewhere(project, run))) {
+      await tellOf(project, { run, plan, summary: null, error: (error as Error).message }, options);
+    }
+    throw error;
+  }
+  // A run that goes on later has not ended.
+  const { summary } = execution;
+  if (summary !== null) await tellOf(project, { run: execution.run, plan, summary, error: null }, options);
+  return execution;
+}
+
+/** Tells people of a run that ended. What goes wrong with that is a notice: the run has ended as it has. */
+async function tellOf(project: Project, ended: EndedRun, { observe }: PerformOptions): Promise<void> {
+  for (const text of await tellAfter(project, ended)) observe({ type: "notice", text });
+}
+
+/** Whether another process has taken the run over: how it ends is that one's to tell. */
+async function isElsewhere(project: Project, run: RunRecord): Promise<boolean> {
+  try {
+    return (await project.ledger.run(run.id))?.fence !== run.fence;
+  } catch {
+    return false;
+  }
 }
 
 async function requireRun(project: Project, runId: string): Promise<RunRecord> {

@@ -73,4 +73,5 @@ export const marketData: Dataset = {
     inputs: [{ dataset: "ohlcv.market_data", with: { timeframe: "1m" }, reach: { kind: "within" }, required: true }],
     query: rollUp,
   },
+  volume: { sql: "volume", unit: "traded" },
 };

@@ -145,6 +145,7 @@ export class RunSession {
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
       gaps: { before: 0, after: 0 },
+      late: [],
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };

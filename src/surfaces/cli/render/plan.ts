@@ -40,6 +40,8 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
   );
   output.line(`  time     ${duration(plan.cost.minutes * 60_000)} at the limit of ${plan.limits}`);
   output.line(`  rows     up to ${count(plan.cost.rows)} on regular sessions, about ${bytes(plan.cost.bytes)} on disk`);
+  const { yearlyBytes } = plan.cost;
+  if (yearlyBytes !== undefined) output.line(`  growth   bronze by about ${bytes(yearlyBytes)} a year`);
   output.line(
     `  settings ${Object.entries(plan.settings)
       .map(([name, value]) => `${name} ${value}`)
