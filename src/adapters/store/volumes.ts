@@ -96,8 +96,8 @@ async function findJudged(connection: DuckDBConnection, { publications, recent }
     select distinct v.series_no, b.start_ms, b.end_ms
     from (select unnest(json_extract(body, '$.changes[*]')) as change
       from receipt where chunk in (${publications.map(text).join(", ")})) c
-    join volume_t v on v.series_key = c.change->>'key'
+    join volume_t v on v.series_key = json_extract_string(c.change, 'key')
     join bin_t b on b.axis_no = v.axis_no
-      and b.start_ms < (c.change->>'end')::bigint and b.end_ms > (c.change->>'start')::bigint
+      and b.start_ms < json_extract(c.change, 'end')::bigint and b.end_ms > json_extract(c.change, 'start')::bigint
     where b.end_ms > ${recent.start} and b.start_ms < ${recent.end}`);
 }

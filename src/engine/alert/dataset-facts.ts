@@ -85,10 +85,6 @@ function knownSince(declared: Instant | undefined, asked: Instant | undefined): 
 }
 
 /** Business now of the first run about a series; for what is asked or made together, of the first that did so. */
-function askedAt(
-  asked: ReadonlyMap<SeriesKey, Instant>,
-  key: SeriesKey,
-  wasAnswered: boolean,
-): Instant | undefined {
+function askedAt(asked: ReadonlyMap<SeriesKey, Instant>, key: SeriesKey, wasAnswered: boolean): Instant | undefined {
   return asked.get(key) ?? (wasAnswered ? asked.get(MANY) : undefined);
 }

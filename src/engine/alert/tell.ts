@@ -1,10 +1,10 @@
-import { evaluate } from "../../core/alerts/evaluate.ts";
 import type { Alert } from "../../core/alerts/alert.ts";
+import { evaluate } from "../../core/alerts/evaluate.ts";
 import type { AlertFacts } from "../../core/alerts/facts.ts";
 import { isAtLeast } from "../../core/alerts/severity.ts";
 import { SECOND } from "../../core/time/instant.ts";
 import type { Project } from "../project.ts";
-import { deliverOutbox, type Delivery } from "./deliver-outbox.ts";
+import { type Delivery, deliverOutbox } from "./deliver-outbox.ts";
 import { type EndedRun, factsAfter } from "./facts.ts";
 import { raiseAlerts } from "./raise-alerts.ts";
 import { sendInTime } from "./send-in-time.ts";
