@@ -1,5 +1,5 @@
 import type { DatasetFacts, GapFacts } from "../../core/alerts/facts.ts";
-import { type Gap, placeOf } from "../../core/coverage/gaps.ts";
+import { type Gap, type GapCause, placeOf } from "../../core/coverage/gaps.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
@@ -53,8 +53,8 @@ async function dueThrough(project: Project, { bound, dataset, now }: JudgedDatas
 }
 
 /**
- * The gaps that somebody should hear of. History before a series' first row that nobody has asked for is not among
- * them: how far back to go is a choice, and coverage shows it.
+ * The gaps that somebody should hear of. History before a series' first row that nobody has asked for, or that the
+ * source does not serve, is not among them: how far back to go is a choice, and coverage shows it.
  */
 async function gapFacts(project: Project, { bound, dataset, scoped }: JudgedDataset): Promise<readonly GapFacts[]> {
   const open = scoped.flatMap((one) =>
@@ -72,10 +72,10 @@ async function gapFacts(project: Project, { bound, dataset, scoped }: JudgedData
   });
 }
 
+const LEFT_IN_THE_PAST: ReadonlySet<GapCause> = new Set(["never-asked", "not-made", "input-missing", "refused"]);
+
 function isUnaskedPast({ standing, segments }: ScopedSeries, gap: Gap): boolean {
-  const { cause } = gap;
-  if (cause !== "never-asked" && cause !== "not-made" && cause !== "input-missing") return false;
-  return placeOf(standing, segments, gap) === "leading";
+  return LEFT_IN_THE_PAST.has(gap.cause) && placeOf(standing, segments, gap) === "leading";
 }
 
 /** Since when a series is known to the project. A pinned business clock may lie before the day it was declared. */

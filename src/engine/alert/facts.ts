@@ -101,7 +101,8 @@ function wholeScope(
   now: Instant,
 ): Promise<readonly ScopedSeries[]> {
   const whole = { ...request, from: null, to: null, watermark: null };
-  return scopeOf(project, bound, datasets, whole, { now, leaveOut: "fresh" });
+  // What was refused a short while ago is not asked now, and missing all the same.
+  return scopeOf(project, bound, datasets, whole, { now, leaveOut: { series: [] } });
 }
 
 /** Whether another run is on its way through the dataset: what it has not reached yet is not forgotten. */
