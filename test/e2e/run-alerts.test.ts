@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { RetrofillError } from "../../src/core/errors.ts";
 import { HOUR } from "../../src/core/time/instant.ts";
@@ -45,6 +48,8 @@ beforeEach(() => {
 });
 
 const DATES = weekdays("2026-01-05", "2026-03-20");
+/** Without Martin Luther King's day and Presidents' day, on which no bar is owed. */
+const TRADED = DATES.filter((date) => date !== "2026-01-19" && date !== "2026-02-16");
 const refuse: Script = () => ({ status: 401, body: { status: "ERROR", error: "Unknown API Key" } });
 const break_ =
   (ticker: string): Script =>
@@ -157,6 +162,19 @@ describe("a gap", () => {
     expect(summaries()).toContain(`resolved gap critical: resolved: ${gap} 8 days old`);
   });
 
+  it("that a run under way may still close is not told", async () => {
+    await using at = await stocks();
+    expect((await at.json("run", "ohlcv")).exit).toBe(0);
+    await at.configure({ now: "2026-03-27T12:00:00Z" });
+    // A run that got stuck in this process, which lives on.
+    at.wrap((opened) => ({ ...opened, project: { ...opened.project, store: brokenStore(opened) } }));
+    expect((await at.json("run", "ohlcv", "--days", "30", "--again")).exit).toBe(4);
+    at.wrap(null);
+    expect((await at.json("alerts", "check")).json.alerts).toEqual([]);
+    at.wrap((opened) => ({ ...opened, project: { ...opened.project, isAlive: () => false } }));
+    expect((await at.json("alerts", "check")).json.alerts).toMatchObject([{ rule: "gap" }]);
+  });
+
   it("before the first row that somebody asked for is nobody's loss", async () => {
     await using at = await stocks();
     expect((await at.json("run", "ohlcv", "--days", "20")).exit).toBe(0);
@@ -213,7 +231,7 @@ it("a quota that is used up and a run that cost all it might are told", async ()
 
 it("a day with far less trade than its weekday usually has is told once, and the others are not", async () => {
   const last = startOfLocalDate("America/New_York", "2026-03-20");
-  const candles = dailyBars(DATES).map(([t, o, h, l, c, v]): CandleRow => [t, o, h, l, c, t === last ? 90 : (v ?? 0)]);
+  const candles = dailyBars(TRADED).map(([t, o, h, l, c, v]): CandleRow => [t, o, h, l, c, t === last ? 90 : (v ?? 0)]);
   await using at = await stocks({ candles });
   expect((await at.json("run", "ohlcv", "--symbols", "AAPL")).exit).toBe(0);
   expect(summaries()).toEqual(["raised volume high: ohlcv.market_data: unusually little at 2026-03-20 04:00Z"]);
@@ -274,9 +292,13 @@ describe("an incremental run", () => {
     at.script(extended("2026-03-23", "2026-03-26"));
     await at.configure({ now: "2026-03-27T00:30:00Z" });
     const { json } = await at.json("plan", "ohlcv", "--mode", "incremental");
-    // Two symbols, 251 sessions; each answer is a file of some kilobytes for some dozens of bars.
-    expect(json.cost.yearlyBytes / 502).toBeGreaterThan(50);
-    expect(json.cost.yearlyBytes / 502).toBeLessThan(1_000);
+    // From 2025-03-27 to 2026-03-25, the last day that has settled: 260 weekdays less the exchange's ten holidays.
+    const answers = (await filesBelow(join(at.dir, ".retrofill", "bronze"))).filter((path) =>
+      /\.(gz|meta\.json)$/.test(path),
+    );
+    const onDisk = answers.reduce((sum, path) => sum + statSync(path).blocks * 512, 0);
+    expect(answers).toHaveLength(4);
+    expect(json.cost.yearlyBytes).toBeCloseTo((2 * 250 * onDisk) / (2 * TRADED.length), 3);
     expect((await at.cli("plan", "ohlcv", "--mode", "incremental")).out).toMatch(/growth +bronze by about .* a year/);
     expect((await at.json("plan", "ohlcv")).json.cost.yearlyBytes).toBeUndefined();
   });
@@ -289,7 +311,7 @@ interface StockOptions {
 }
 
 /** Daily bars of two stocks up to a Saturday, and a webhook. */
-function stocks({ script, limit, candles = dailyBars(DATES) }: StockOptions = {}): Promise<World> {
+function stocks({ script, limit, candles = dailyBars(TRADED) }: StockOptions = {}): Promise<World> {
   const span = { first: "2026-01-05T05:00:00Z", last: "2026-04-30T04:00:00Z" };
   return world(
     ["AAPL", "MSFT"].map((symbol) => ({ symbol, timeframe: "1d", candles, ...span })),
@@ -334,6 +356,11 @@ function dearer(stamp: number): Reply {
       ),
     }),
   };
+}
+
+async function filesBelow(dir: string): Promise<readonly string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
 }
 
 function brokenStore({ project }: OpenProject): OpenProject["project"]["store"] {

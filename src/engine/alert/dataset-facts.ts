@@ -15,8 +15,10 @@ export interface JudgedDataset {
   readonly dataset: Dataset;
   readonly scoped: readonly ScopedSeries[];
   readonly now: Instant;
-  /** Whether `scoped` holds every series and nobody else is on the way through them. */
+  /** Whether `scoped` holds every series. */
   readonly isWhole: boolean;
+  /** Whether another run is on its way through the dataset: what it has not reached yet is not forgotten. */
+  readonly isBusy: boolean;
 }
 
 /** No market is closed for longer; the year's end of a weekly axis lies well inside. */
@@ -30,8 +32,8 @@ export async function datasetFacts(project: Project, judged: JudgedDataset): Pro
     dataset: name,
     watermark: watermark?.at ?? null,
     dueThrough: await dueThrough(project, judged),
-    gaps: await gapFacts(project, judged),
-    isWhole: judged.isWhole,
+    gaps: judged.isBusy ? [] : await gapFacts(project, judged),
+    isWhole: judged.isWhole && !judged.isBusy,
   };
 }
 

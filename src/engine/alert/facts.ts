@@ -41,7 +41,8 @@ export async function factsAfter(project: Project, ended: EndedRun): Promise<Ale
   for (const dataset of datasets) {
     const own = scoped.filter((one) => one.dataset === dataset);
     if (own.length === 0) continue;
-    const judged = { bound, dataset, scoped: own, now, isWhole: isWhole && !(await isFilled(project, dataset, run)) };
+    const isBusy = await orElse(false, () => isFilled(project, dataset, run));
+    const judged = { bound, dataset, scoped: own, now, isWhole, isBusy };
     facts.push(...(await orElse([], async () => [await datasetFacts(project, judged)])));
     volumes.push(...(await orElse([], () => volumeFacts(project, judged, run))));
   }
@@ -70,8 +71,8 @@ export async function factsNow(project: Project): Promise<AlertFacts> {
       const own = scoped.filter((one) => one.dataset === dataset);
       // What nobody has begun with is no backlog.
       if (own.every(({ segments }) => segments.length === 0)) continue;
-      const isWhole = !(await isFilled(project, dataset, null));
-      facts.push(await datasetFacts(project, { bound, dataset, scoped: own, now, isWhole }));
+      const isBusy = await isFilled(project, dataset, null);
+      facts.push(await datasetFacts(project, { bound, dataset, scoped: own, now, isWhole: true, isBusy }));
     }
   }
   return { at: project.clock.now(), businessNow: now, run: null, datasets: facts, budgets, volumes: [] };
@@ -105,7 +106,7 @@ function wholeScope(
   return scopeOf(project, bound, datasets, whole, { now, leaveOut: { series: [] } });
 }
 
-/** Whether another run is on its way through the dataset: what it has not reached yet is not forgotten. */
+/** Whether a run other than `self` is on its way through the dataset. */
 async function isFilled(project: Project, dataset: Dataset, self: RunRecord | null): Promise<boolean> {
   const running = await project.ledger.runningRuns();
   return running.some((one) => {

@@ -3,6 +3,7 @@ import { unmadeSet } from "../../core/coverage/lineage.ts";
 import { daysOf } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { cellKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
+import { RetrofillError } from "../../core/errors.ts";
 import { planRepair, type RepairRequest } from "../../core/plan/build-plan.ts";
 import type { BuildStep, Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
@@ -397,11 +398,25 @@ class RunWorker {
     );
     const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
-    await moveWatermarks(this.#project, run, this.#plan, this.#datasets);
-    const head = await ledger.chainHead(run.id);
-    await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
+    await this.#afterwards("its watermark was not moved", () =>
+      moveWatermarks(this.#project, run, this.#plan, this.#datasets),
+    );
+    await this.#afterwards("its bronze has no manifest", async () => {
+      const head = await ledger.chainHead(run.id);
+      await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
+    });
     this.#observe({ type: "closed", run, summary });
     return { run, summary, end };
+  }
+
+  /** What follows a run that is closed: on a full disk it stays undone, and the run is what it is. */
+  async #afterwards(undone: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof RetrofillError) || error.code !== "DISK_FULL") throw error;
+      this.#observe({ type: "notice", text: `the run is closed, but ${undone}: ${error.message}` });
+    }
   }
 
   /** How late rows came to an incremental run. A file that others write to is no reason to fail. */
