@@ -87,6 +87,11 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     }),
     bronze: fileBronze(bronzeRoot),
     files: files.runFiles(join(stateDir, "runs")),
+    alerts: {
+      rules: config.alerts.rules,
+      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
+      outbox: ledgerOutbox(database),
+    },
     clock,
     actor: process.env.RETROFILL_ACTOR ?? userName(),
     self: leases.thisProcess(),
@@ -104,11 +109,6 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     project,
     audit: ledgerAudit(database),
     copies: fileCopies({ configFile: CONFIG_FILE }),
-    alerts: {
-      rules: config.alerts.rules,
-      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
-      outbox: ledgerOutbox(database),
-    },
     pinnedNow: pinned,
     connect(provider) {
       if (!connections) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");

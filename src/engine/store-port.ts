@@ -5,7 +5,7 @@ import type { Series, SeriesKey } from "../core/dataset/series.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Interval } from "../core/time/interval.ts";
 import type { IntervalSet } from "../core/time/interval-set.ts";
-import type { ObjectRecord, RowCounts, SeriesRows } from "./ledger-port.ts";
+import type { ObjectRecord, PublishedAnswer, RowCounts, SeriesRows } from "./ledger-port.ts";
 import type { RecordShape } from "./ports.ts";
 
 /** One series in a publication, with everything the store needs to judge its rows. */
@@ -211,6 +211,48 @@ export interface RowsWithin {
   readonly objects: readonly number[];
 }
 
+/** Asks how much happened where publications changed rows, beside what usually happens there. */
+export interface VolumeRequest {
+  readonly dataset: Dataset;
+  readonly series: readonly Series[];
+  /** Only what these changed is looked at. */
+  readonly publications: readonly string[];
+  /** Only slots and days that meet it. */
+  readonly recent: Interval;
+  /** How far back usual values are looked for. */
+  readonly weeks: number;
+  /** How long a writer is waited for. */
+  readonly waitMs: number;
+}
+
+/** What one slot of a day or longer adds up to, or one local day of shorter slots. */
+export interface VolumeObservation extends Interval {
+  readonly key: SeriesKey;
+  readonly value: number;
+  /** The same of earlier ones on the same local weekday, newest first; those without a row are not among them. */
+  readonly history: readonly number[];
+}
+
+/** Asks for slots whose rows came, changed or went although the slot had been answered before. */
+export interface ArrivalsRequest {
+  readonly dataset: Dataset;
+  /** Series and the group that each is counted in. */
+  readonly series: readonly { readonly series: Series; readonly group: number }[];
+  readonly answers: readonly PublishedAnswer[];
+  readonly waitMs: number;
+}
+
+/** Late slots of one group; delays count from a slot's end. */
+export interface LateSlots {
+  readonly group: number;
+  readonly slots: number;
+  readonly slowestMs: number;
+  /** The 99.9th percentile by nearest rank: the slowest of fewer than a thousand. */
+  readonly highMs: number;
+  /** Slots that came later than their series' lookback. */
+  readonly beyondLookback: number;
+}
+
 /** Typed tables in one file that is opened only for the length of each call. */
 export interface Store {
   readonly path: string;
@@ -255,4 +297,8 @@ export interface Store {
   copyTo(path: string, alongside: () => Promise<void>): Promise<TableRows>;
   slotHistory(dataset: Dataset, series: Pick<Series, "parts">, slot: Instant): Promise<SlotHistory>;
   rowsWithin(dataset: Dataset, series: Pick<Series, "parts">, span: Interval): Promise<RowsWithin>;
+  /** By series, oldest first. @throws RetrofillError STORE_BUSY */
+  volumes(request: VolumeRequest): Promise<readonly VolumeObservation[]>;
+  /** By group; those without a late slot are not listed. @throws RetrofillError STORE_BUSY */
+  arrivals(request: ArrivalsRequest): Promise<readonly LateSlots[]>;
 }

@@ -1,3 +1,5 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -8,6 +10,7 @@ import {
   type Transaction,
 } from "kysely";
 import Database from "libsql";
+import { RetrofillError } from "../../core/errors.ts";
 import { EventWriter } from "./events.ts";
 import { migrate } from "./migrations.ts";
 import type { Tables } from "./schema.ts";
@@ -55,13 +58,17 @@ export class LedgerDatabase implements AsyncDisposable {
   }
 
   static async open(path: string, clock: () => number): Promise<LedgerDatabase> {
-    const file = new Database(path);
-    file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    file.exec("pragma journal_mode = wal");
-    file.exec("pragma synchronous = full");
-    const db = new Kysely<Tables>({ dialect: new LedgerDialect(file) });
-    await migrate(db, "sqlite");
-    return new LedgerDatabase(db, path, clock);
+    try {
+      const file = new Database(path);
+      file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      file.exec("pragma journal_mode = wal");
+      file.exec("pragma synchronous = full");
+      const db = new Kysely<Tables>({ dialect: new LedgerDialect(file) });
+      await migrate(db, "sqlite");
+      return new LedgerDatabase(db, path, clock);
+    } catch (error) {
+      throw asDiskFull(error, path);
+    }
   }
 
   /** Commits so far; less than the writes where some shared one. */
@@ -125,7 +132,7 @@ export class LedgerDatabase implements AsyncDisposable {
   }
 
   async #commit(writes: readonly Write<unknown>[]): Promise<unknown[]> {
-    const results = await this.db.transaction().execute(async (db) => {
+    const transaction = this.db.transaction().execute(async (db) => {
       const now = this.#clock();
       const events = new EventWriter(db, now);
       const tx: LedgerTx = { db, now, emit: (stream, type, payload) => events.add(stream, type, payload) };
@@ -133,6 +140,9 @@ export class LedgerDatabase implements AsyncDisposable {
       for (const write of writes) done.push(await write(tx));
       await events.flush();
       return done;
+    });
+    const results = await transaction.catch((error) => {
+      throw asDiskFull(error, this.path);
     });
     this.#commits++;
     return results;
@@ -190,4 +200,22 @@ function keepStatements(file: Database.Database): KyselyDatabase {
     },
     close: () => file.close(),
   };
+}
+
+/** SQLite says FULL where it writes pages, and IOERR where its shared memory cannot grow. */
+function asDiskFull(error: unknown, path: string): unknown {
+  const code = String((error as { readonly code?: unknown }).code ?? "");
+  if (code !== "SQLITE_FULL" && !(code.startsWith("SQLITE_IOERR") && hasNoSpace(path))) return error;
+  return new RetrofillError("DISK_FULL", `the disk is full: ${path} could not be written`, {
+    hint: "free some space and resume the run; nothing that was committed is lost",
+    cause: error,
+  });
+}
+
+function hasNoSpace(path: string): boolean {
+  try {
+    return statfsSync(dirname(path)).bavail === 0;
+  } catch {
+    return false;
+  }
 }

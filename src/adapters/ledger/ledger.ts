@@ -3,6 +3,7 @@ import { chunkLedger } from "./chunks.ts";
 import { claimLedger } from "./claims.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { decisionLedger } from "./decisions.ts";
+import { historyLedger } from "./history.ts";
 import { pageLedger } from "./pages.ts";
 import { planLedger } from "./plans.ts";
 import { publicationLedger } from "./publications.ts";
@@ -21,5 +22,6 @@ export function createLedger(database: LedgerDatabase): Ledger {
     ...publicationLedger(database),
     ...decisionLedger(database),
     copyTo: (path) => database.copyTo(path),
+    ...historyLedger(database),
   };
 }

@@ -10,6 +10,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type {
   AsOf,
+  LateSlots,
   QuarantineCount,
   QuarantinedRecord,
   QueryResult,
@@ -18,8 +19,10 @@ import type {
   SlotHistory,
   Store,
   TableRows,
+  VolumeObservation,
 } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
+import { arrivalsIn } from "./arrivals.ts";
 import { buildIn, compareIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
@@ -33,6 +36,7 @@ import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { findRuns } from "./runs.ts";
 import { NO_ROWS, readRowsWithin, readSlotHistory } from "./slot-history.ts";
 import { rowKeyOf, tableName, text } from "./tables.ts";
+import { volumesIn } from "./volumes.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
 
@@ -66,8 +70,11 @@ export function duckdbStore(options: {
       return use({ mode: "READ_WRITE", waitMs: waits.writerMs }, work);
     });
 
-  const read = async <T>(absent: T, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
-    (await exists(path)) ? use({ mode: "READ_ONLY", waitMs: waits.readerMs }, work) : absent;
+  const read = async <T>(
+    absent: T,
+    work: (connection: DuckDBConnection) => Promise<T>,
+    waitMs = waits.readerMs,
+  ): Promise<T> => ((await exists(path)) ? use({ mode: "READ_ONLY", waitMs }, work) : absent);
 
   return {
     path,
@@ -171,6 +178,24 @@ export function duckdbStore(options: {
         );
         return Number(row?.n ?? 0);
       });
+    },
+
+    volumes(request) {
+      return read<readonly VolumeObservation[]>(
+        [],
+        async (connection) =>
+          (await hasTable(connection, tableName(request.dataset))) ? volumesIn(connection, request) : [],
+        request.waitMs,
+      );
+    },
+
+    arrivals(request) {
+      return read<readonly LateSlots[]>(
+        [],
+        async (connection) =>
+          (await hasTable(connection, "main.answer")) ? arrivalsIn(connection, request, history) : [],
+        request.waitMs,
+      );
     },
 
     storedSlots(dataset, series) {

@@ -94,6 +94,11 @@ export interface Dataset {
   readonly extract: Extract | null;
   /** How rows are made from other datasets; null where all come from a source. */
   readonly transform: Transform | null;
+  /**
+   * An amount of each row that says how much happened, such as shares traded: SQL over the row's columns, never
+   * negative, added up over slots. What is unusual about it is worth an alert.
+   */
+  readonly volume?: { readonly sql: string; readonly unit: string };
 }
 
 /** The table's name without its pipeline: `market_data` of `ohlcv.market_data`. */

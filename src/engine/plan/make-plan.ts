@@ -45,6 +45,7 @@ import {
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
+import { bronzeGrowth } from "./growth.ts";
 import { placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 
 /** A plan that nobody applied within this has met a changed world too often to be worth checking. */
@@ -110,7 +111,13 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       reverts: dataset.extract === null ? null : request.revert,
     });
   }
-  const cost = await costOf(project, bound, steps, { rows, choices, savedCalls: savedCalls(bound, scoped) });
+  const growth = mode === "incremental" ? await bronzeGrowth(project, datasets, scoped, now) : null;
+  const cost = await costOf(project, bound, steps, {
+    rows,
+    choices,
+    savedCalls: savedCalls(bound, scoped),
+    ...(growth === null ? {} : { yearlyBytes: growth.bytesPerYear }),
+  });
   const calls = callsBySeries(steps, bound);
   const body = {
     businessNow: now,
@@ -432,7 +439,7 @@ async function costOf(
   project: Project,
   bound: BoundPipeline,
   steps: readonly Step[],
-  known: Pick<Cost, "rows" | "choices" | "savedCalls">,
+  known: Pick<Cost, "rows" | "choices" | "savedCalls" | "yearlyBytes">,
 ): Promise<Cost> {
   const providers: Cost["providers"][number][] = [];
   for (const provider of providersOf(bound)) {

@@ -78,4 +78,5 @@ export const marketData: Dataset = {
     query: rollUp,
     compared: ["open", "high", "low", "close", "volume"],
   },
+  volume: { sql: "volume", unit: "traded" },
 };

@@ -284,6 +284,10 @@ function addAlerts(program: Command, on: On): void {
     async (_, flags) => (await import("./commands/alerts.ts")).list(flags),
   );
   on(
+    alerts.command("check").description("judge how everything stands, without a run, and deliver: for a timer"),
+    async () => (await import("./commands/alerts.ts")).check(),
+  );
+  on(
     alerts
       .command("deliver")
       .description("deliver what is due")

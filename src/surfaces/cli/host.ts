@@ -1,4 +1,3 @@
-import type { Alerting } from "../../engine/alert/alerting.ts";
 import type { Http } from "../../engine/fetch/http.ts";
 import type { Project, Provider } from "../../engine/project.ts";
 import type { Audit, FileCopies } from "../../engine/prove/ports.ts";
@@ -15,7 +14,6 @@ export interface OpenProject extends AsyncDisposable {
   readonly project: Project;
   readonly audit: Audit;
   readonly copies: FileCopies;
-  readonly alerts: Alerting;
   /** Connects to a provider; starts the sandbox where the configuration names it. */
   connect(provider: Provider): Promise<Http>;
   /** What the business clock is pinned to, as text, or null. */

@@ -28,6 +28,7 @@ export class RunSession {
   readonly #shown: RunObserver;
   #script: ScriptPrinter | null = null;
   #runId: string | null = null;
+  #logIsLost = false;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
   #proposed: readonly Plan[] = [];
@@ -112,13 +113,10 @@ export class RunSession {
   /** Records that a run ended with an error before it could close. */
   async failed(error: unknown): Promise<void> {
     if (this.#runId === null) return;
-    const { files, ledger } = this.#opened.project;
-    files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
+    const { ledger } = this.#opened.project;
+    this.#write(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
     const run = await ledger.run(this.#runId);
-    if (!run) return;
-    const results = resultsOf(run, null, []);
-    await files.writeResults(run.id, results);
-    await this.#copyResults(results);
+    if (run) await this.#keepResults(run.id, resultsOf(run, null, []));
   }
 
   #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
@@ -172,6 +170,7 @@ export class RunSession {
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
       gaps: { before: sum((one) => one.standing.slots.gap), after: sum((one) => one.standing.slots.gap) },
+      late: [],
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
@@ -190,7 +189,6 @@ export class RunSession {
   }
 
   async #writeResults(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): Promise<void> {
-    const { files } = this.#opened.project;
     if (execution === null && this.#resultsFile === null) return;
     const run = execution?.run ?? null;
     const outcomes = scoped.map(
@@ -214,31 +212,47 @@ export class RunSession {
       execution?.summary ?? null,
       outcomes,
     );
-    if (run) {
-      await files.writeResults(run.id, results);
-      this.#logEnd(run.status, execution);
-    }
-    await this.#copyResults(results);
+    if (run) this.#logEnd(run.status, execution);
+    await this.#keepResults(run?.id ?? null, results);
   }
 
-  /** The copy that was asked for; a path that cannot be written is no reason to fail. */
-  async #copyResults(results: object): Promise<void> {
-    if (this.#resultsFile === null) return;
+  /** The run's own results and the copy that was asked for; what cannot be written is no reason to fail. */
+  async #keepResults(runId: string | null, results: object): Promise<void> {
+    const { files } = this.#opened.project;
+    const places = [
+      ...(runId === null ? [] : [{ name: "the run's folder", write: () => files.writeResults(runId, results) }]),
+      ...[this.#resultsFile]
+        .filter((path) => path !== null)
+        .map((path) => ({
+          name: path,
+          write: () => files.writeTo(path, results),
+        })),
+    ];
+    for (const { name, write } of places) {
+      try {
+        await write();
+      } catch (error) {
+        this.#context.output.note(`warning: results were not written to ${name}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** A log that cannot be written, as on a full disk, must not end the run; the reason is shown once. */
+  #write(runId: string, line: Readonly<Record<string, unknown>>): void {
     try {
-      await this.#opened.project.files.writeTo(this.#resultsFile, results);
+      this.#opened.project.files.log(runId, line);
     } catch (error) {
-      this.#context.output.note(
-        `warning: results were not written to ${this.#resultsFile}: ${(error as Error).message}`,
-      );
+      if (!this.#logIsLost)
+        this.#context.output.note(`warning: the run's log is not written: ${(error as Error).message}`);
+      this.#logIsLost = true;
     }
   }
 
   #log(progress: RunProgress): void {
-    const { files } = this.#opened.project;
     if (progress.type === "opened") this.#runId = progress.run.id;
     if (this.#runId === null) return;
     const line = logLine(progress);
-    if (line) files.log(this.#runId, { at: this.#now(), run: this.#runId, ...line });
+    if (line) this.#write(this.#runId, { at: this.#now(), run: this.#runId, ...line });
   }
 
   #logEnd(status: string, execution: Execution | null): void {
@@ -246,7 +260,7 @@ export class RunSession {
     const event =
       { succeeded: "SUCCESS", partial: "PARTIAL" }[status] ?? (execution.summary === null ? "STOPPED" : "FAILURE");
     const { summary } = execution;
-    this.#opened.project.files.log(execution.run.id, {
+    this.#write(execution.run.id, {
       at: this.#now(),
       run: execution.run.id,
       event,
