@@ -44,6 +44,7 @@ export interface RunSummary {
   /** Covered rows that changed or went: late corrections, restatements, vanished bars. */
   readonly restated: number;
   readonly errors: readonly {
+    readonly dataset: DatasetName;
     readonly key: string;
     readonly start: number;
     readonly end: number;
@@ -121,6 +122,7 @@ export async function summarize(
     repairs: details.repairs,
     restated: rows.updated + rows.retracted,
     errors: failed.map((chunk) => ({
+      dataset: chunk.dataset,
       key: chunk.key,
       start: chunk.window.start,
       end: chunk.window.end,

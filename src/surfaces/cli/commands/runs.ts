@@ -71,7 +71,7 @@ export function show(runId: string, flags: { readonly log?: boolean }) {
       }
       for (const chunk of failed.slice(0, 20)) {
         output.line(
-          `  ${chunk.status}  ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
+          `  ${chunk.status}  ${chunk.dataset} ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
         );
       }
       if (!isTerminal(run.status) && !(run.status === "running" && project.isAlive(run.owner))) {
