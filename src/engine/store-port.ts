@@ -81,6 +81,22 @@ export interface BuildRequest {
   readonly isWhole: boolean;
 }
 
+/** How the stored rows of one series agree with rows made of the same slots. */
+export interface Comparison {
+  readonly key: SeriesKey;
+  /** Slots that have both. */
+  readonly both: number;
+  /** Slots with a made row only, and with a stored one only. */
+  readonly onlyMade: number;
+  readonly onlyStored: number;
+  /** Slots whose rows differ beyond rounding. */
+  readonly differing: number;
+  /** By column: slots that differ, and the largest difference, as a share of the larger value. */
+  readonly columns: readonly { readonly name: string; readonly differing: number; readonly worst: number }[];
+  /** The first slot that differs, or null. */
+  readonly first: Instant | null;
+}
+
 /** What the store's own transaction recorded: everything that the ledger's commit needs. */
 export interface Receipt {
   readonly chunkId: string;
@@ -123,6 +139,8 @@ export interface Store {
   revert(request: RevertRequest): Promise<Receipt>;
   /** Publications of others that touched slots after these had: a revert would pull the ground from under them. */
   laterTouches(dataset: Dataset, publications: readonly string[]): Promise<readonly string[]>;
+  /** Rows of a source held against rows made of the same slots from finer ones; writes nothing. */
+  compare(dataset: Dataset, windows: readonly BuildWindow[]): Promise<readonly Comparison[]>;
   receipt(chunkId: string): Promise<Receipt | null>;
   /** A read-only query; waits up to 10 s for a writer, then names it. @throws RetrofillError STORE_BUSY, SQL_INVALID */
   query(sql: string, asOf?: AsOf): Promise<QueryResult>;

@@ -10,7 +10,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { AsOf, QueryResult, Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
-import { buildIn } from "./build.ts";
+import { buildIn, compareIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
 import { asOf, placeOf } from "./history.ts";
@@ -91,6 +91,14 @@ export function duckdbStore(options: {
       return read([], async (connection) =>
         (await hasTable(connection, "main.receipt"))
           ? laterTouches(connection, { dataset, publications }, history)
+          : [],
+      );
+    },
+
+    compare(dataset, windows) {
+      return read([], async (connection) =>
+        windows.length > 0 && (await hasTable(connection, tableName(dataset)))
+          ? compareIn(connection, dataset, windows)
           : [],
       );
     },

@@ -1,19 +1,19 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { Receipt } from "../../engine/store-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 
 const shape = polygonSource().records;
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 const T0 = Date.UTC(2024, 0, 2);
 const btc = seriesOf("BTC", "1m");
 const eth = seriesOf("ETH", "1m");

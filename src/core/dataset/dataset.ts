@@ -73,6 +73,8 @@ export interface Transform {
   readonly kind: "transform";
   readonly query: Sql;
   readonly inputs: readonly TransformInput[];
+  /** Columns in which a source's own rows are held against made ones, where a series has both. */
+  readonly compared?: readonly string[];
 }
 
 /** A named table with declared columns, keys and a logic version. */

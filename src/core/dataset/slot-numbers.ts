@@ -77,9 +77,13 @@ export function slotsOfSession(axis: Slots): number {
   // A fortnight of summer and one of winter: the count that most sessions have, of two as frequent the larger.
   const counts = new Map<number, number>();
   for (const start of [Date.UTC(2022, 5, 6), Date.UTC(2023, 0, 23)]) {
+    let taken = 0;
     for (const { open, close } of calendar.sessions({ start: instant(start), end: instant(start + 11 * DAY) })) {
       const slots = snapOut(grid, { start: open, end: close });
-      const count = slotNumberFrom(axis, slots.end) - slotNumberFrom(axis, slots.start);
+      const end = slotNumberFrom(axis, slots.end);
+      // A slot that meets two sessions belongs to the first.
+      const count = end - Math.max(taken, slotNumberFrom(axis, slots.start));
+      taken = end;
       counts.set(count, (counts.get(count) ?? 0) + 1);
     }
   }

@@ -159,7 +159,12 @@ async function staleBesides(
   return stale;
 }
 
-function buildWindow({ dataset, datasetNamed }: MakeContext, series: Series, span: Interval): BuildWindow {
+/** One stretch of a series and what has to be read to make its rows. */
+export function buildWindow(
+  { dataset, datasetNamed }: Pick<MakeContext, "dataset" | "datasetNamed">,
+  series: Series,
+  span: Interval,
+): BuildWindow {
   const reads = (dataset.transform?.inputs ?? []).map((input) => {
     const source = datasetNamed(input.dataset);
     const parts = Object.fromEntries(
