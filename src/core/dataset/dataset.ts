@@ -94,6 +94,8 @@ export interface Dataset {
   readonly extract: Extract | null;
   /** How rows are made from other datasets; null where all come from a source. */
   readonly transform: Transform | null;
+  /** The column whose old and new value tell what a restatement did to a row, such as a close. */
+  readonly measure?: string;
 }
 
 /** The table's name without its pipeline: `market_data` of `ohlcv.market_data`. */

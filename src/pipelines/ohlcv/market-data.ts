@@ -74,4 +74,5 @@ export const marketData: Dataset = {
     query: rollUp,
     compared: ["open", "high", "low", "close", "volume"],
   },
+  measure: "close",
 };
