@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DAY } from "../../src/core/time/instant.ts";
 import { parseDate, startOfLocalDate } from "../../src/core/time/zone.ts";
 import { host as realHost } from "../../src/main.ts";
+import type { EventsInput } from "../../src/sandbox/events.ts";
 import type { CandleRow } from "../../src/sandbox/simulate.ts";
 import { type SmallSeries, writeSmallWorld } from "../../src/sandbox/small-world.ts";
 import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/start-sandbox.ts";
@@ -54,6 +55,8 @@ export interface Ended {
 
 export interface World extends AsyncDisposable {
   readonly dir: string;
+  /** The door's address. */
+  readonly url: string;
   readonly sandbox: Sandbox;
   /** Every request that reached the provider's door, in order. */
   readonly asked: readonly Asked[];
@@ -74,6 +77,8 @@ export interface WorldOptions {
   readonly symbols?: Readonly<Record<string, string>>;
   readonly limit?: string;
   readonly sandbox?: Omit<SandboxOptions, "dataDir">;
+  /** What happens to companies, by ticker. */
+  readonly events?: EventsInput["tickers"];
   readonly ohlcv?: Readonly<Record<string, unknown>>;
   readonly source?: Readonly<Record<string, unknown>>;
   readonly alerts?: Readonly<Record<string, unknown>>;
@@ -82,7 +87,7 @@ export interface WorldOptions {
 
 /** A project whose provider is a small sandbox behind a door that tests can script. */
 export async function world(series: readonly SmallSeries[], options: WorldOptions): Promise<World> {
-  const data = await writeSmallWorld(series);
+  const data = await writeSmallWorld(series, options.events);
   const dir = await mkdtemp(join(tmpdir(), "retrofill-e2e-"));
   const sandbox = await startSandbox({ dataDir: data, nowMs: Date.parse(options.now), ...options.sandbox });
   const door = new Door(sandbox.url);
@@ -120,6 +125,7 @@ export async function world(series: readonly SmallSeries[], options: WorldOption
   }
   return {
     dir,
+    url,
     sandbox,
     asked: door.asked,
     script: (script) => {
@@ -198,7 +204,12 @@ class Door {
     const passes = reply.body === undefined && reply.status === undefined;
     const upstream = passes
       ? await fetch(`${this.#upstream}${asked.url}`, {
-          headers: { authorization: request.headers.authorization ?? "" },
+          headers: Object.fromEntries(
+            ["authorization", "apikey"].flatMap((name) => {
+              const value = request.headers[name];
+              return typeof value === "string" ? [[name, value]] : [];
+            }),
+          ),
           redirect: "manual",
         })
       : null;

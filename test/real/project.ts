@@ -7,6 +7,8 @@ import { type SandboxSet, writeRealData } from "../../scripts/sandbox-data.ts";
 import { main, openProject } from "../../src/main.ts";
 import { registerSymbols } from "../../src/new-project.ts";
 import { servedSymbol } from "../../src/sandbox/bundled-data.ts";
+import { writeEvents } from "../../src/sandbox/data-directory.ts";
+import type { EventsInput } from "../../src/sandbox/events.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import type { RawBar } from "./raw-bars.ts";
 
@@ -24,6 +26,8 @@ export interface RealProjectOptions {
   /** Business now, and the sandbox's present. */
   readonly now: string;
   readonly symbols: readonly RealSymbol[];
+  /** What happens to companies, by ticker. */
+  readonly events?: EventsInput["tickers"];
 }
 
 /** What a command answered with `--json`, and its exit code. */
@@ -42,10 +46,11 @@ export class RealProject {
     this.#sandbox = sandbox;
   }
 
-  static async make({ root, set, now, symbols }: RealProjectOptions): Promise<RealProject> {
+  static async make({ root, set, now, symbols, events }: RealProjectOptions): Promise<RealProject> {
     const dir = await mkdtemp(join(tmpdir(), "retrofill-real-"));
     const data = join(dir, "sandbox");
     const { series } = await writeRealData(root, data, [set]);
+    if (events !== undefined) await writeEvents(data, { tickers: events });
     const sandbox = await startSandbox({ dataDir: data, nowMs: Date.parse(now) });
     await writeFile(join(dir, "retrofill.config.ts"), configText(sandbox.url, now));
     const opened = await openProject({ dir });
@@ -63,6 +68,12 @@ export class RealProject {
       await opened[Symbol.asyncDispose]();
     }
     return new RealProject(dir, sandbox);
+  }
+
+  /** Moves business now and the provider's present. */
+  async moveTo(now: string): Promise<void> {
+    this.#sandbox.setNow(Date.parse(now));
+    await writeFile(join(this.#dir, "retrofill.config.ts"), configText(this.#sandbox.url, now));
   }
 
   /** Performs a command in this process, as the program does. */
@@ -122,7 +133,7 @@ function configText(url: string, now: string): string {
   );
   return `export default {
   now: ${JSON.stringify(now)},
-  pipelines: { ohlcv: { source: { kind: "polygon", baseUrl: ${JSON.stringify(url)}, limit: "200/s" }, since: ${JSON.stringify(since)} } },
+  pipelines: { ohlcv: { source: { kind: "polygon", baseUrl: ${JSON.stringify(url)}, limit: "200/s" }, since: ${JSON.stringify(since)}, eventsSince: "1998-01-01" } },
 };
 `;
 }

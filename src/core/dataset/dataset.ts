@@ -99,6 +99,8 @@ export interface Dataset {
    * negative, added up over slots. What is unusual about it is worth an alert.
    */
   readonly volume?: { readonly sql: string; readonly unit: string };
+  /** The column whose old and new value tell what a restatement did to a row, such as a close. */
+  readonly measure?: string;
 }
 
 /** The table's name without its pipeline: `market_data` of `ohlcv.market_data`. */

@@ -41,8 +41,8 @@ export interface Job {
   readonly tier: "critical" | "high" | "optional";
   readonly cadence: string;
   readonly mode: RunMode;
-  /** Days before business now, from 00:00 UTC, when no range is given. */
-  readonly days: number;
+  /** Days before business now, from 00:00 UTC, when no range is given; null: each series' own start. */
+  readonly days: number | null;
   /** What the narrowing flag stands for when it is not given; null: everything. */
   readonly narrow: readonly string[] | null;
   /** What is worked on at once when `--max-concurrent` is not given; else as the project sets it. */

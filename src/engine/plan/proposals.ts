@@ -26,7 +26,7 @@ export async function proposeRestatements(
   const found: Restated[] = [];
   for (const rule of bound.pipeline.restatements) found.push(...(await findRestated(project, rule, businessNow)));
   const proposals: Plan[] = [];
-  for (const one of byReason(found)) {
+  for (const one of byEntry(found)) {
     const open = await openProposal(project, one.reason);
     const plan =
       open ??
@@ -64,21 +64,22 @@ interface Proposal {
   readonly reason: string;
 }
 
-/** One proposal an entry and end of range: what one event did to several series is asked again together. */
-function byReason(found: readonly Restated[]): readonly Proposal[] {
+/**
+ * One proposal an entry: what one event did to several series, and several rules found, is asked again together. The
+ * reason names causes and series, not counts, so that the same finding has the same reason on the next day.
+ */
+function byEntry(found: readonly Restated[]): readonly Proposal[] {
   const groups = new Map<string, Restated[]>();
-  for (const one of found) {
-    const id = `${one.entry} ${one.end}`;
-    groups.set(id, [...(groups.get(id) ?? []), one]);
-  }
-  return [...groups.values()].map((list) => {
-    const [first] = list as [Restated, ...Restated[]];
+  for (const one of found) groups.set(one.entry, [...(groups.get(one.entry) ?? []), one]);
+  return [...groups].map(([entry, list]) => {
+    const narrow = [...new Set(list.map((one) => one.narrow))].sort();
+    const causes = [...new Set(list.map((one) => one.why))];
     return {
-      entry: first.entry,
-      narrow: [...new Set(list.map(({ narrow }) => narrow))],
+      entry,
+      narrow,
       start: instant(Math.min(...list.map(({ start }) => start))),
-      end: first.end,
-      reason: `${first.entry}: ${list.map(({ narrow, why }) => `${narrow} ${why}`).join("; ")}`,
+      end: instant(Math.max(...list.map(({ end }) => end))),
+      reason: `${entry} ${narrow.join(" ")} is on an old basis: ${causes.join("; ")}`,
     };
   });
 }

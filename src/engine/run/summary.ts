@@ -47,6 +47,7 @@ export interface RunSummary {
   /** Of an incremental run: rows that came, changed or went although their slot had been answered before. */
   readonly late: readonly Arrivals[];
   readonly errors: readonly {
+    readonly dataset: DatasetName;
     readonly key: string;
     readonly start: number;
     readonly end: number;
@@ -126,6 +127,7 @@ export async function summarize(
     restated: rows.updated + rows.retracted,
     late: details.late,
     errors: failed.map((chunk) => ({
+      dataset: chunk.dataset,
       key: chunk.key,
       start: chunk.window.start,
       end: chunk.window.end,

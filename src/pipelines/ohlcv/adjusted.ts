@@ -100,4 +100,5 @@ export const adjusted: Dataset = {
         close * split_factor * dividend_factor as close, volume / split_factor as volume, split_factor, dividend_factor
       from bars`,
   },
+  measure: "close",
 };

@@ -50,7 +50,7 @@ export const ohlcvJobs: readonly Job[] = [
     tier: "high",
     cadence: "daily 01:30 UTC",
     mode: "backfill",
-    days: 10 * 365,
+    days: null,
     narrow: null,
     print: "standard",
     resultsFile: null,

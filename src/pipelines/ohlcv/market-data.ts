@@ -79,4 +79,5 @@ export const marketData: Dataset = {
     compared: ["open", "high", "low", "close", "volume"],
   },
   volume: { sql: "volume", unit: "traded" },
+  measure: "close",
 };

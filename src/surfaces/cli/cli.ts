@@ -251,7 +251,11 @@ function addRuns(program: Command, on: On): void {
     async (_, flags) => (await import("./commands/runs.ts")).list(flags),
   );
   on(
-    runs.command("show <run>").description("one run: chunks, counts, errors").option("--log", "its log, line by line"),
+    runs
+      .command("show <run>")
+      .description("one run: chunks, counts, errors")
+      .option("--log", "its log, line by line")
+      .option("--changes", "what it did to rows that were there: ratio of new to old, first examples"),
     async ([run], flags) => (await import("./commands/runs.ts")).show(run ?? "", flags),
   );
   on(

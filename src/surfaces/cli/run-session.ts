@@ -100,10 +100,13 @@ export class RunSession {
       output.line();
     }
     if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
-    for (const { id, reason, cost } of this.#proposed) {
+    for (const proposal of this.#proposed) {
+      const { id, reason, cost } = proposal;
       output.line();
       output.line(`${output.paint("yellow", "proposed")}  ${reason ?? ""}`);
-      output.line(`  ask again: ${plural(cost.calls, "call")}, ${duration(cost.minutes * 60_000)}, before-images kept`);
+      output.line(
+        `  ask again for ${plural(askedAgain(proposal), "slot")}: ${plural(cost.calls, "call")}, ${duration(cost.minutes * 60_000)}; before-images kept`,
+      );
       output.line(`  ${this.#retrofill()} apply ${id}`);
     }
     output.document(this.#document(plan, execution, scoped));
@@ -184,7 +187,13 @@ export class RunSession {
       reduced: plan.request.limit,
       business_now: formatInstant(plan.businessNow),
       ...(execution?.summary ?? nothing),
-      proposed: this.#proposed.map(({ id, reason, cost }) => ({ plan_id: id, reason, calls: cost.calls })),
+      proposed: this.#proposed.map((proposal) => ({
+        plan_id: proposal.id,
+        reason: proposal.reason,
+        slots: askedAgain(proposal),
+        calls: proposal.cost.calls,
+        minutes: proposal.cost.minutes,
+      })),
     };
   }
 
@@ -342,6 +351,11 @@ function logLine(progress: RunProgress): Readonly<Record<string, unknown>> | nul
     default:
       return progress satisfies never;
   }
+}
+
+/** Covered slots that a plan asks for once more. */
+function askedAgain({ series }: Plan): number {
+  return series.reduce((sum, one) => sum + one.againSlots, 0);
 }
 
 function rangeOf(plan: Plan): readonly string[] {

@@ -18,7 +18,7 @@ export function datasets(flags: Record<string, unknown>) {
           job.occasion,
           job.tier,
           job.cadence,
-          `${job.days} days`,
+          job.days === null ? "all kept" : `${job.days} days`,
           job.description,
         ]);
         for (const line of table(["JOB", "SELECTS", "OCCASION", "TIER", "CADENCE", "DEFAULT", "DOES"], rows))

@@ -3,9 +3,11 @@ import { isTerminal } from "../../../core/run/run-state.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import type { RunRecord } from "../../../engine/ledger-port.ts";
 import type { Project } from "../../../engine/project.ts";
+import { changesOf } from "../../../engine/prove/changes.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { count, duration, table } from "../output.ts";
+import { changesDocument, printChanges } from "../render/changes.ts";
 import { positive } from "../request.ts";
 
 interface Summarized {
@@ -45,8 +47,8 @@ export function list(flags: { readonly last?: string }) {
     });
 }
 
-/** One run with its chunks; `--log` prints its log. */
-export function show(runId: string, flags: { readonly log?: boolean }) {
+/** One run with its chunks; `--log` prints its log, `--changes` what it did to rows that were there. */
+export function show(runId: string, flags: { readonly log?: boolean; readonly changes?: boolean }) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
       const { project } = opened;
@@ -56,6 +58,12 @@ export function show(runId: string, flags: { readonly log?: boolean }) {
         const log = await project.files.readLog(runId);
         for (const line of log) output.line(JSON.stringify(line));
         output.document(log);
+        return EXIT.done;
+      }
+      if (flags.changes === true) {
+        const changes = await changesOf(project, run);
+        printChanges(output, run, changes);
+        output.document({ run_id: run.id, status: statusText(project, run), changes: changes.map(changesDocument) });
         return EXIT.done;
       }
       const tally = await project.ledger.tally(runId);
@@ -71,7 +79,7 @@ export function show(runId: string, flags: { readonly log?: boolean }) {
       }
       for (const chunk of failed.slice(0, 20)) {
         output.line(
-          `  ${chunk.status}  ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
+          `  ${chunk.status}  ${chunk.dataset} ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
         );
       }
       if (!isTerminal(run.status) && !(run.status === "running" && project.isAlive(run.owner))) {

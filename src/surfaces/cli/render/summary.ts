@@ -37,7 +37,7 @@ export function printSummary(output: Output, run: RunRecord, summary: RunSummary
   output.line(`  bronze ${bytes(summary.bytes)} received`);
   for (const line of arrivalLines(summary.late)) output.line(`  late   ${line}`);
   for (const error of summary.errors.slice(0, 10))
-    output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+    output.line(`  ${output.paint("red", "error")}  ${error.dataset} ${error.key}: ${error.reason}`);
   if (summary.errors.length > 10)
     output.line(`  … and ${summary.errors.length - 10} more: retrofill runs show ${run.id}`);
 }
