@@ -68,7 +68,7 @@ export class RunSession {
     const { output } = this.#context;
     output.status("");
     const scoped = await this.#scope(plan);
-    const exit = this.#exitCode(execution);
+    const exit = this.#exitCode(execution, scoped);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
       this.#resumable(execution);
@@ -104,8 +104,9 @@ export class RunSession {
     await this.#copyResults(results);
   }
 
-  #exitCode(execution: Execution | null): number {
-    if (execution === null) return EXIT.done;
+  #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
+    // Nothing to do is not complete where nobody can be asked for what is missing.
+    if (execution === null) return openSlots(scoped) > 0 ? EXIT.incomplete : EXIT.done;
     switch (execution.run.status) {
       case "succeeded":
         return EXIT.done;
@@ -153,14 +154,14 @@ export class RunSession {
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
-      gaps: { before: 0, after: 0 },
+      gaps: { before: openSlots(scoped), after: openSlots(scoped) },
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
     return {
       run_id: execution?.run.id ?? null,
       plan_id: plan.id,
-      status: execution?.run.status ?? "succeeded",
+      status: execution?.run.status ?? (openSlots(scoped) > 0 ? "partial" : "succeeded"),
       mode: plan.mode,
       kind: plan.kind,
       override_state: plan.overrideState,
@@ -316,4 +317,9 @@ function rangeOf(plan: Plan): readonly string[] {
   const start = Math.min(...scopes.map((one) => one.start));
   const end = Math.max(...scopes.map((one) => one.end));
   return [formatInstant(instant(start)), formatInstant(instant(end))];
+}
+
+/** Gap slots of series that are asked from a source. */
+function openSlots(scoped: readonly ScopedSeries[]): number {
+  return scoped.reduce((sum, { series, standing }) => sum + (series.source === null ? 0 : standing.slots.gap), 0);
 }
