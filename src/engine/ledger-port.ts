@@ -126,6 +126,8 @@ export interface ObjectRecord {
 
 /** What a publication changed in one series. */
 export interface SeriesRows {
+  /** Rows made anew, whether or not they differ from what was stored; only of a build. */
+  readonly processed?: number;
   readonly inserted: number;
   readonly updated: number;
   readonly retracted: number;
@@ -308,6 +310,8 @@ export interface Ledger {
   cancelOpenChunks(runId: string, reason: string): Promise<number>;
 
   objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
+  /** Objects by their places in ingest order; unknown ones are left out. */
+  objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
@@ -365,6 +369,9 @@ export interface Ledger {
   /** Rows that publications recorded for each series: inserted less retracted. */
   expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
   record(stream: string, type: string, payload: object): Promise<void>;
+
+  /** Writes a consistent copy of the ledger to a new file. Nobody holds a lease in it. */
+  copyTo(path: string): Promise<void>;
 
   decide(decision: Omit<Decision, "ordinal">): Promise<Decision>;
   decisions(filter: { readonly kinds: readonly Decision["kind"][] }): Promise<readonly Decision[]>;

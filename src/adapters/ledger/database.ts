@@ -1,4 +1,12 @@
-import { CompiledQuery, type DatabaseConnection, Kysely, SqliteDialect, SqliteDriver, type Transaction } from "kysely";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  Kysely,
+  SqliteDialect,
+  SqliteDriver,
+  sql,
+  type Transaction,
+} from "kysely";
 import Database from "libsql";
 import { EventWriter } from "./events.ts";
 import { migrate } from "./migrations.ts";
@@ -71,6 +79,17 @@ export class LedgerDatabase implements AsyncDisposable {
       this.#waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
       this.#draining ??= this.#drain();
     });
+  }
+
+  /** Writes all that is committed to a new file, in which nobody holds a lease: its holders work on this one. */
+  async copyTo(path: string): Promise<void> {
+    await sql`vacuum into ${path}`.execute(this.db);
+    const copy = new Database(path);
+    try {
+      copy.exec("update lease set held = 0");
+    } finally {
+      copy.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

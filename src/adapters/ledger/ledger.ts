@@ -20,5 +20,6 @@ export function createLedger(database: LedgerDatabase): Ledger {
     ...settlementLedger(database),
     ...publicationLedger(database),
     ...decisionLedger(database),
+    copyTo: (path) => database.copyTo(path),
   };
 }

@@ -92,7 +92,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     rows += fetches.rows;
     const { windows, slots } = windowsToMake(bound, dataset, own, {
       before: steps,
-      all: request.ask === "bronze",
+      all: isRemaking(request),
       now,
     });
     for (const [id, made] of slots) {
@@ -105,6 +105,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       version: dataset.version,
       pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
       windows,
+      ...(request.rejudge === undefined || dataset.extract === null ? {} : { rejudged: request.rejudge }),
       ...(await rebuilding(project, dataset, request)),
       reverts: dataset.extract === null ? null : request.revert,
     });
@@ -153,6 +154,11 @@ export function selection(project: Pick<Project, "pipelines">, request: Request)
 /** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
 function isAsking({ ask, revert }: Request): boolean {
   return ask !== "bronze" && revert === null;
+}
+
+/** Whether everything is made anew, not only what decisions changed. */
+function isRemaking({ ask, rejudge }: Request): boolean {
+  return ask === "bronze" && rejudge === undefined;
 }
 
 /** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
@@ -297,9 +303,9 @@ export function pathsOf(
 async function rebuilding(
   project: Project,
   { name, version, extract, transform }: Dataset,
-  { ask }: Request,
+  request: Request,
 ): Promise<Pick<BuildStep, "rebuild" | "objects">> {
-  if (ask !== "bronze") return { rebuild: false, objects: 0 };
+  if (!isRemaking(request)) return { rebuild: false, objects: 0 };
   const objects = extract === null ? 0 : (await project.ledger.objectsOfDataset(name, version)).length;
   return { rebuild: objects > 0 || transform !== null, objects };
 }
@@ -392,11 +398,17 @@ async function refuseAbsentInputs(
       isAbsent ? "INPUT_ABSENT" : "INPUT_STALE",
       `${dataset.name} is made from ${input}, which ${isAbsent ? "holds nothing of this scope" : "is out of date itself"}`,
       {
-        hint: `run it first: retrofill run ${input === bound.pipeline.main ? bound.pipeline.name : input}; or plan both: retrofill run ${request.selector} --with-inputs`,
+        hint: `run it first: retrofill run ${selectorOf(bound, input)}; or plan both: retrofill run ${request.selector} --with-inputs`,
         context: { dataset: dataset.name, input },
       },
     );
   }
+}
+
+/** What people run to fill a dataset: the first job that is about it, else its shortest selector. */
+function selectorOf({ pipeline }: BoundPipeline, dataset: DatasetName): string {
+  const job = pipeline.jobs.find(({ selector }) => selector === dataset);
+  return job?.name ?? (dataset === pipeline.main ? pipeline.name : dataset);
 }
 
 function isWithout({ making, segments }: ScopedSeries): boolean {
@@ -548,6 +560,7 @@ async function disputedChunks(
 }
 
 function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
+  if (request.rejudge !== undefined) return "forced";
   if (!isAsking(request)) return "dataset";
   const asking = scoped.filter(({ series }) => series.source !== null);
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));

@@ -12,7 +12,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
 import { groupsOf as buildGroups, buildWindows, type MakeContext, type Unmade } from "../build/build-windows.ts";
-import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
+import { type BuildContext, publishChunks, recoverPublications, rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
 import { recordRevert } from "../decide/revert-run.ts";
@@ -101,7 +101,10 @@ class RunWorker {
     }
     const adopted = await adoptOrphans(this.#project, this.#run);
     if (adopted > 0) this.#observe({ type: "notice", text: `${adopted} answers found in bronze were adopted` });
-    for (const dataset of this.#datasets) await this.#publishLeftovers(dataset);
+    for (const dataset of this.#datasets) {
+      await this.#publishLeftovers(dataset);
+      await this.#rejudge(dataset);
+    }
 
     let end = await this.#fill();
     if (end.kind === "done" || end.kind === "provider") {
@@ -147,7 +150,15 @@ class RunWorker {
     // What a dead process had published and a recovery has completed is not disputed: it is done.
     const lost = published.filter((chunk) => chunk.keys.some((key) => restored.has(key)));
     if (lost.length === 0) return;
-    const receipt = await publishChunks(this.#build(dataset), this.#run, lost, restored);
+    const receipt = await publishChunks(this.#build(dataset), this.#run, lost, { restore: restored });
+    if (receipt) this.#published(dataset, receipt);
+  }
+
+  /** Judges answers again that decisions let in. Done twice, by a resume, it changes nothing the second time. */
+  async #rejudge(dataset: Dataset): Promise<void> {
+    const chunks = await this.#project.ledger.chunksById(this.#buildStep(dataset)?.rejudged ?? []);
+    if (chunks.length === 0) return;
+    const receipt = await rejudgeChunks(this.#build(dataset), this.#run, chunks);
     if (receipt) this.#published(dataset, receipt);
   }
 

@@ -1,7 +1,7 @@
 import type { Alerting } from "../../engine/alert/alerting.ts";
 import type { Http } from "../../engine/fetch/http.ts";
 import type { Project, Provider } from "../../engine/project.ts";
-import type { Audit } from "../../engine/prove/ports.ts";
+import type { Audit, FileCopies } from "../../engine/prove/ports.ts";
 
 /** What the command line needs from the composition root. */
 export interface Host {
@@ -14,6 +14,7 @@ export interface Host {
 export interface OpenProject extends AsyncDisposable {
   readonly project: Project;
   readonly audit: Audit;
+  readonly copies: FileCopies;
   readonly alerts: Alerting;
   /** Connects to a provider; starts the sandbox where the configuration names it. */
   connect(provider: Provider): Promise<Http>;

@@ -10,9 +10,11 @@ import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
+import { FeaturesPrinter } from "./render/features.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
+import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
 
 /**
@@ -24,7 +26,7 @@ export class RunSession {
   readonly #opened: OpenProject;
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
-  #master: MasterPrinter | null = null;
+  #script: ScriptPrinter | null = null;
   #runId: string | null = null;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
@@ -41,11 +43,26 @@ export class RunSession {
 
   /** Shows the plan's banner where the job keeps a script's form; returns whether it does. */
   begin(plan: Plan): boolean {
-    const { job } = select(this.#opened.project, plan.request.selector);
-    if (job?.print !== "master") return false;
-    this.#master = new MasterPrinter(this.#context.output, this.#retrofill());
-    this.#master.start(plan);
-    return true;
+    this.#script = this.#printerOf(plan);
+    this.#script?.start(plan);
+    return this.#script !== null;
+  }
+
+  #printerOf({ request }: Plan): ScriptPrinter | null {
+    const { job, datasets } = select(this.#opened.project, request.selector);
+    const { output } = this.#context;
+    const made = datasets[datasets.length - 1];
+    if (job === null || made === undefined) return null;
+    switch (job.print) {
+      case "master":
+        return new MasterPrinter(output, this.#retrofill());
+      case "features":
+        return new FeaturesPrinter(output, this.#retrofill(), made.name);
+      case "standard":
+        return null;
+      default:
+        return job.print satisfies never;
+    }
   }
 
   /** The command as it has to be typed to reach this project from here. */
@@ -59,8 +76,8 @@ export class RunSession {
     if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
     if (progress.type === "repaired") this.#retries.push(progress);
     if (progress.type === "proposed") this.#proposed = progress.plans;
-    this.#master?.observe(progress);
-    if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+    this.#script?.observe(progress);
+    if (this.#script === null || progress.type !== "notice") this.#shown(progress);
   };
 
   /** Prints the end, writes the results, and returns the exit code. */
@@ -74,14 +91,14 @@ export class RunSession {
       this.#resumable(execution);
       return exit;
     }
-    if (this.#master) {
-      this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
+    if (this.#script) {
+      this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
       printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
       output.line();
     }
-    if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
     for (const { id, reason, cost } of this.#proposed) {
       output.line();
       output.line(`${output.paint("yellow", "proposed")}  ${reason ?? ""}`);
@@ -105,8 +122,8 @@ export class RunSession {
   }
 
   #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
-    // Nothing to do is not complete where nobody can be asked for what is missing.
-    if (execution === null) return openSlots(scoped) > 0 ? EXIT.incomplete : EXIT.done;
+    // There may be gaps that no step can close: what features lack where there are no candles.
+    if (execution === null) return scoped.some(hasGaps) ? EXIT.incomplete : EXIT.done;
     switch (execution.run.status) {
       case "succeeded":
         return EXIT.done;
@@ -154,14 +171,14 @@ export class RunSession {
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
-      gaps: { before: openSlots(scoped), after: openSlots(scoped) },
+      gaps: { before: sum((one) => one.standing.slots.gap), after: sum((one) => one.standing.slots.gap) },
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
     return {
       run_id: execution?.run.id ?? null,
       plan_id: plan.id,
-      status: execution?.run.status ?? (openSlots(scoped) > 0 ? "partial" : "succeeded"),
+      status: execution?.run.status ?? (scoped.some(hasGaps) ? "partial" : "succeeded"),
       mode: plan.mode,
       kind: plan.kind,
       override_state: plan.overrideState,
@@ -251,6 +268,8 @@ export class RunSession {
   }
 }
 
+const hasGaps = ({ standing }: ScopedSeries): boolean => standing.gaps.length > 0;
+
 /** Timeframes, or whatever narrows the series, in the order of the matrix. */
 export function columnsOf(opened: OpenProject, request: Pick<Request, "selector" | "narrow">): readonly string[] {
   const { bound } = select(opened.project, request.selector);
@@ -317,9 +336,4 @@ function rangeOf(plan: Plan): readonly string[] {
   const start = Math.min(...scopes.map((one) => one.start));
   const end = Math.max(...scopes.map((one) => one.end));
   return [formatInstant(instant(start)), formatInstant(instant(end))];
-}
-
-/** Gap slots of series that are asked from a source. */
-function openSlots(scoped: readonly ScopedSeries[]): number {
-  return scoped.reduce((sum, { series, standing }) => sum + (series.source === null ? 0 : standing.slots.gap), 0);
 }
