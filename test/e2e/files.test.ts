@@ -53,6 +53,17 @@ it("fills from files alone without a key, and keeps what is no record with its l
   expect(bodies).toEqual([["files"]]);
 });
 
+it("stays incomplete where no file has what is owed and nobody can be asked", async () => {
+  await project([DAILY]);
+  await put("prices/aapl.csv.gz", ["date,open,high,low,close,volume", `${DAYS[0]},${line(0)}`]);
+  await symbols("AAPL", "stock", "1d");
+  for (const inserted of [1, 0]) {
+    const { exit, json } = await cli("run", "ohlcv", "--json");
+    expect([exit, json.status, json.rows.inserted, json.gaps.after]).toEqual([3, "partial", inserted, 9]);
+  }
+  expect((await cli("run", "ohlcv", "--to", "2024-03-05", "--json")).exit).toBe(0);
+});
+
 it("makes the same rows anew from what it kept, although the files are gone", async () => {
   await project([DAILY]);
   await put("prices/aapl.csv.gz", ["date,open,high,low,close,volume", ...DAYS.map((date, i) => `${date},${line(i)}`)]);
