@@ -20,44 +20,49 @@ async function watermark(at: World): Promise<string | null> {
   return json.datasets.find((one: { dataset: string }) => one.dataset === "ohlcv.market_data").watermark;
 }
 
-/** Before `until`, nobody has the bars of `late`; after it, `corrected` closes higher and `vanished` is gone. */
+interface Bar {
+  readonly t: number;
+  readonly c: number;
+}
+
+/** At first nobody has the 12th; later it is there, the 10th closes higher, and the 11th is gone. */
 const story =
-  (phase: () => "first" | "second"): Script =>
+  (isLater: () => boolean): Script =>
   () => ({
-    edit: (body) => ({
-      ...body,
-      results: (body.results ?? [])
-        .filter(({ t }: { t: number }) => t !== at0(phase() === "first" ? "2025-11-12" : "2025-11-11"))
-        .map((bar: { t: number; c: number; h: number }) =>
-          phase() === "second" && bar.t === at0("2025-11-13") ? { ...bar, c: bar.c + 0.5 } : bar,
-        ),
-    }),
+    edit: (body) => {
+      const lacking = at0(isLater() ? "2025-11-11" : "2025-11-12");
+      const results = ((body.results ?? []) as readonly Bar[])
+        .filter(({ t }) => t !== lacking)
+        .map((bar) => (isLater() && bar.t === at0("2025-11-10") ? { ...bar, c: bar.c + 0.5 } : bar));
+      return { ...body, results, resultsCount: results.length, queryCount: results.length };
+    },
   });
 
 describe("an incremental run", () => {
   it("asks a tail again: late bars come, corrected ones are restated, vanished ones retracted, and counted", async () => {
-    let phase: "first" | "second" = "first";
+    let isLater = false;
     await using at = await world([{ symbol: "AAPL", timeframe: "1d", candles: dailyBars(DATES) }], {
       now: "2025-11-13T22:30:00Z",
       symbols: { AAPL: "--timeframes 1d" },
       ohlcv: { since: { "1d": "2025-11-03" } },
-      script: story(() => phase),
+      script: story(() => isLater),
     });
     const first = await nightly(at);
-    expect([first.exit, first.json.stages[0].rows.inserted]).toEqual([0, DATES.indexOf("2025-11-13")]);
-    phase = "second";
+    // The 13th lasts until midnight in New York.
+    expect([first.exit, first.json.stages[0].rows.inserted]).toEqual([0, 7]);
+    isLater = true;
     await moveTo(at, "2025-11-14T22:30:00Z");
     const second = await nightly(at);
     const [candles, features] = second.json.stages;
-    // The 12th late and the 14th new, the 13th corrected, the 11th gone.
+    // The 12th late and the 13th new, the 10th corrected, the 11th gone.
     expect([second.exit, candles.rows]).toMatchObject([0, { inserted: 2, updated: 1, retracted: 1 }]);
     expect(features.rows.retracted).toBe(1);
     const { json } = await at.json("sql", "select count(*) as n from market_data where day(ts) = 11");
     expect(Number(json.rows[0].n)).toBe(0);
     const { json: kept } = await at.json("sql", "select change, day(ts) as day from market_data__history order by day");
     expect(kept.rows.filter(({ change }: { change: string }) => change !== "inserted")).toEqual([
-      { change: "retracted", day: "11" },
-      { change: "updated", day: "13" },
+      { change: "updated", day: 10 },
+      { change: "retracted", day: 11 },
     ]);
     expect((await at.json("audit", "verify")).exit).toBe(0);
   });

@@ -46,7 +46,7 @@ import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
 import { bronzeGrowth } from "./growth.ts";
-import { placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
+import { isAsking, placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 
 /** A plan that nobody applied within this has met a changed world too often to be worth checking. */
 const PLAN_LIFE_MS = 24 * HOUR;
@@ -62,14 +62,15 @@ export interface PlanOptions {
 
 /** Makes the plan that closes every gap of a request. Writes nothing. */
 export async function makePlan(project: Project, asked: Request, options: PlanOptions): Promise<Plan> {
-  const { bound, datasets, named, job } = selection(project, asked);
-  for (const dataset of datasets) await checkLogic(project, dataset);
+  const { bound, datasets: selected, named, job } = selection(project, asked);
+  for (const dataset of selected) await checkLogic(project, dataset);
   await bound.prepare();
   const now = options.businessNow;
   const mode = options.mode ?? job?.mode ?? "backfill";
-  const request = mode === "incremental" ? await fromWatermark(project, datasets, asked, now) : asked;
-  const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
-  await refuseAbsentInputs(project, { bound, datasets, named, scoped, request, now });
+  const request = mode === "incremental" ? await fromWatermark(project, selected, asked, now) : asked;
+  const scoped = await scopeOf(project, bound, selected, request, { now, leaveOut: "fresh" });
+  await refuseAbsentInputs(project, { bound, datasets: selected, named, scoped, request, now });
+  const datasets = selected.filter((one) => one.extract !== null || scoped.some(({ dataset }) => dataset === one));
 
   const states = new Map<string, SeriesState>();
   const making = new Map<string, SeriesPlan["making"]>();
@@ -134,7 +135,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
     limits: cost.providers.map(({ limits }) => limits).join(" · ") || (await limitsText(project, bound)),
     cost,
-    fingerprint: fingerprintOf(project, bound, datasets, scoped),
+    fingerprint: fingerprintOf(project, bound, selected, scoped),
   };
   const createdAt = project.clock.now();
   return {
@@ -152,15 +153,12 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
 export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
   const chosen = select(project, request.selector);
   const all = chosen.bound.pipeline.datasets;
+  // What a decision changes is made anew where it stands; what is made from it is stale then.
+  if (request.rejudge !== undefined) return chosen;
   if (!isAsking(request)) return withDownstream(chosen, request);
   if (!request.withInputs) return chosen;
   const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
   return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
-}
-
-/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
-function isAsking({ ask, revert }: Request): boolean {
-  return ask !== "bronze" && revert === null;
 }
 
 /** Whether everything is made anew, not only what decisions changed. */

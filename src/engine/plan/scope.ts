@@ -13,6 +13,11 @@ import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/
 import { waiversAt } from "../decide/waivers.ts";
 import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
 
+/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
+export function isAsking({ ask, revert }: Request): boolean {
+  return ask !== "bronze" && revert === null;
+}
+
 /** One series of a request, with its truth. */
 export interface ScopedSeries {
   readonly dataset: Dataset;
@@ -130,7 +135,7 @@ export async function scopeOf(
   const entries = await requestedEntries(project, bound, request);
   const wanted = requestedSeries(bound, datasets, entries, request, options.now);
   const truth = await readTruth(project, bound, wanted, options.now);
-  const idle = idleOf(bound, datasets, wanted, truth);
+  const idle = idleOf(bound, datasets, wanted, { truth, isAsking: isAsking(request) });
   const realNow = project.clock.now();
   const leaveOut =
     options.leaveOut === "fresh"
@@ -165,10 +170,11 @@ function idleOf(
   bound: BoundPipeline,
   datasets: readonly Dataset[],
   wanted: readonly RequestedSeries[],
-  truth: Truth,
+  { truth, isAsking }: { readonly truth: Truth; readonly isAsking: boolean },
 ): ReadonlySet<DatasetName> {
   const idle = new Set<DatasetName>();
   const names = new Set(datasets.map(({ name }) => name));
+  const coming = new Set(datasets.filter(({ extract }) => isAsking || extract === null).map(({ name }) => name));
   for (const dataset of datasets) {
     const inputs = dataset.transform?.inputs ?? [];
     if (!inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
@@ -177,7 +183,7 @@ function idleOf(
       (input) =>
         idle.has(input.dataset) ||
         (input.required &&
-          !names.has(input.dataset) &&
+          !coming.has(input.dataset) &&
           own.every(({ series }) => truth.segmentsOf(placeOf(bound, series, input)).length === 0)),
     );
     if (isLacking && own.every(({ series }) => truth.segmentsOf(series).length === 0)) idle.add(dataset.name);
