@@ -59,6 +59,7 @@ export function trialPlan(id: string): Plan {
       maxConcurrent: 8,
       withInputs: false,
       ask: "gaps",
+      revert: null,
     },
     series: [],
     steps: [],

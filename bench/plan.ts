@@ -2,8 +2,8 @@ import { calendarNamed } from "../src/core/calendar/calendars.ts";
 import { gapSet, standingOf } from "../src/core/coverage/gaps.ts";
 import type { Axis } from "../src/core/dataset/axis.ts";
 import { type Series, seriesKey } from "../src/core/dataset/series.ts";
-import { fetchSteps, type SeriesState, seriesPlan } from "../src/core/plan/build-plan.ts";
 import type { AccessPath } from "../src/core/plan/access-paths.ts";
+import { fetchSteps, type SeriesState, seriesPlan } from "../src/core/plan/build-plan.ts";
 import { DAY, instant } from "../src/core/time/instant.ts";
 import { openTrialLedger, TRIAL_DATASET, TRIAL_NOW, TRIAL_SOURCE, trialPlan } from "./ledger-trial.ts";
 
@@ -46,7 +46,7 @@ for (let round = 1; round <= 3; round++) {
   const chunks = step?.chunks ?? [];
   const callsOf = new Map<string, number>();
   for (const { key } of chunks) callsOf.set(key, (callsOf.get(key) ?? 0) + 1);
-  const series = states.map((state) => seriesPlan(state, callsOf.get(state.series.key) ?? 0));
+  const series = states.map((state) => seriesPlan(state, callsOf.get(state.series.key) ?? 0, { fresh: 0, halo: 0 }));
   const built = performance.now();
   const bare = trialPlan(`plan-${round}`);
   const plan = { ...bare, series, steps, cost: { ...bare.cost, calls: chunks.length, rows } };

@@ -16,9 +16,9 @@ import { normalize } from "../src/core/time/interval-set.ts";
 import type { ObjectRecord } from "../src/engine/ledger-port.ts";
 import type { Receipt, Store } from "../src/engine/store-port.ts";
 import { marketData } from "../src/pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../src/pipelines/ohlcv/ohlcv.ts";
 import { type AssetClass, ohlcvSettings } from "../src/pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../src/sources/polygon/polygon.ts";
+import { candlesOnly } from "../test/candles-only.ts";
 
 // Bronze JSON to published rows: gzip bodies of 50,000 minute bars as Polygon sends them, through staging, checks,
 // comparison, rows, receipt and the search for holes; beside it DuckDB alone, which reads the same files with typed
@@ -28,7 +28,7 @@ const BARS = 50_000;
 const ROUNDS = 5;
 const NOW = instant(Date.UTC(2026, 0, 1));
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 const source = polygonSource();
 
 const folder = await mkdtemp(join(tmpdir(), "retrofill-publish-"));

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { alertsConfig } from "./alerts-config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { ohlcvSettings } from "./pipelines/ohlcv/settings.ts";
+import { fileLayouts } from "./sources/files/layout.ts";
 
 /** Settings of a Polygon (Massive) source; the key comes from POLYGON_API_KEY. */
 const polygonConfig = z.strictObject({
@@ -31,8 +32,38 @@ const sandboxConfig = z.strictObject({
   latencyMs: z.number().min(0).default(0),
 });
 
+/** Nobody is asked: every candle comes from `files`. */
+const filesConfig = z.strictObject({ kind: z.literal("files") });
+
+/** Binance needs no key and has coins only. */
+const binanceSourceConfig = z.strictObject({ kind: z.literal("binance") });
+
+/** How Binance is asked, also where only single symbols name it as their source. */
+const binanceConfig = z.strictObject({
+  /** Address; BINANCE_BASE_URL goes before it. */
+  baseUrl: z.string().optional(),
+  /** Requests, such as `1500/min`: half of what the provider allows an address. */
+  limit: z.string().optional(),
+  /** The money that a coin without a pair is priced in. */
+  quote: z.string().default("USDT"),
+  /** The coin that stands for USD in pairs such as BTC-USD. */
+  usd: z.string().default("USDT"),
+});
+
+/** FMP for earnings reports; the key comes from FMP_API_KEY. */
+const fmpConfig = z.strictObject({
+  /** Address; FMP_BASE_URL goes before it. */
+  baseUrl: z.string().optional(),
+  /** Limits such as `250/day` or `300/min`; FMP_LIMIT goes before it. */
+  limit: z.string().optional(),
+});
+
 const ohlcvConfig = ohlcvSettings.extend({
-  source: z.discriminatedUnion("kind", [polygonConfig, sandboxConfig]),
+  source: z.discriminatedUnion("kind", [polygonConfig, binanceSourceConfig, sandboxConfig, filesConfig]),
+  binance: binanceConfig.prefault({}),
+  fmp: fmpConfig.optional(),
+  /** Files that are read before anybody is asked. */
+  files: fileLayouts.default([]),
   /** Chunks fetched at once. */
   concurrency: z.number().int().min(1).max(64).default(3),
   /** Rows after which fetched chunks are published together. */

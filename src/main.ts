@@ -73,7 +73,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
   const project: Project = {
     dir,
     stateDir,
-    pipelines: ohlcv ? [bindOhlcv(ohlcv)] : [],
+    pipelines: ohlcv ? [bindOhlcv(ohlcv, { dir, stateDir, note: noteOnStderr })] : [],
     ledger: createLedger(database),
     budget: ledgerBudget(database),
     store: store.duckdbStore({

@@ -9,7 +9,12 @@ export interface BronzePlace {
   readonly runId: string;
   readonly chunkId: string;
   readonly page: number;
+  /** What the body is; JSON unless it says so. */
+  readonly format?: BodyFormat;
 }
+
+/** Text is kept compressed; Parquet is compressed already and kept as it is. */
+export type BodyFormat = "json" | "csv" | "parquet";
 
 /** What the files themselves say of a body. */
 export interface BronzeObject {

@@ -154,6 +154,9 @@ export interface Publication {
   readonly findings: ReadonlyMap<SeriesKey, Findings>;
   /** What was made, for series whose rows come from other datasets. */
   readonly built: ReadonlyMap<SeriesKey, Built>;
+  readonly reverts?: Reverts | undefined;
+  /** After everything was made anew: how many rows each series has. */
+  readonly totals?: Readonly<Record<string, number>> | undefined;
   /** Fetch chunks whose objects it holds. */
   readonly members: readonly string[];
   /** Where rows really changed. */
@@ -214,12 +217,10 @@ export interface Watermark {
   readonly why: "incremental run succeeded" | "override";
 }
 
-/** What a revert does to the coverage of one series. */
-export interface CoverageReset {
-  readonly dataset: DatasetName;
-  readonly version: number;
-  readonly key: SeriesKey;
-  readonly segments: Segments;
+/** The run that a publication takes back, and the series whose coverage is worked out anew without it. */
+export interface Reverts {
+  readonly run: string;
+  readonly keys: readonly SeriesKey[];
 }
 
 /** The durable truth about plans, runs, chunks and coverage. Every method that writes is one transaction. */
@@ -316,9 +317,15 @@ export interface Ledger {
     fence: number,
     publication: NewChunk,
     /** The fetch chunks whose objects it holds, or what it makes of series whose rows come from other datasets. */
-    holds: { readonly members: readonly string[]; readonly built?: Readonly<Record<string, Built>> },
+    holds: {
+      readonly members: readonly string[];
+      readonly built?: Readonly<Record<string, Built>>;
+      readonly reverts?: Reverts;
+    },
   ): Promise<ChunkRecord>;
   commitPublication(publication: Publication, now: Instant): Promise<void>;
+  /** The last publication that had been committed when a run ended, of whichever run; null: none had. */
+  lastPublicationAt(runId: string): Promise<string | null>;
   /** Every committed publication, in the order of their commits. */
   publications(): Promise<readonly { readonly chunkId: string; readonly fence: number }[]>;
   abandonPublication(chunk: ChunkRecord, reason: string): Promise<void>;
@@ -329,6 +336,13 @@ export interface Ledger {
     dataset: DatasetName,
     version: number,
     keys?: readonly SeriesKey[],
+  ): Promise<ReadonlyMap<SeriesKey, Segments>>;
+  /** The segments of series as they would be had a run never happened; runs that were reverted before count neither. */
+  coverageWithout(
+    dataset: DatasetName,
+    version: number,
+    keys: readonly SeriesKey[],
+    runId: string,
   ): Promise<ReadonlyMap<SeriesKey, Segments>>;
   /** The last place in the change log; 0 while nothing has changed. */
   lastChange(): Promise<number>;

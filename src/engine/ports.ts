@@ -1,3 +1,4 @@
+import type { Stamp } from "../core/dataset/axis.ts";
 import type { Series } from "../core/dataset/series.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Interval } from "../core/time/interval.ts";
@@ -94,6 +95,10 @@ export type FieldType =
 export interface NamedField {
   readonly type: FieldType;
   readonly required: boolean;
+  /** JSON null is a value of this field and reads as null; elsewhere it makes the record unreadable. */
+  readonly nullable?: boolean;
+  /** Member of the record, where the field has another name: columns do not tell `T` from `t`. */
+  readonly member?: string;
   readonly at?: never;
 }
 
@@ -101,9 +106,10 @@ export interface NamedField {
  * A field of a record that is a list, found by its place, from 0; a list too short for a required one is unreadable.
  * Without a place (`at: null`) the source never sends it: null in every record, for columns that other sources fill.
  */
-export type PlacedField =
-  | { readonly type: FieldType; readonly required: boolean; readonly at: number }
-  | { readonly type: FieldType; readonly required: false; readonly at: null };
+export type PlacedField = { readonly type: FieldType; readonly nullable?: never; readonly member?: never } & (
+  | { readonly required: boolean; readonly at: number }
+  | { readonly required: false; readonly at: null }
+);
 
 /** Where the records of a body lie and which JSON types their fields have. */
 export interface RecordShape {
@@ -117,6 +123,55 @@ export interface RecordShape {
   readonly stampWithin?: boolean;
   /** Field that tells the series of a record, where one body holds many. */
   readonly key?: string;
+  /** How this source stamps, where that is not what the axis says. */
+  readonly stamped?: Stamp;
+  /** How records are read from bodies that are no JSON; then `path` is empty and fields have names. */
+  readonly reader?: FileReader;
+}
+
+/** How the records of a file are read: a line or row each, every field a text of one column. */
+export interface FileReader {
+  readonly format: "csv" | "parquet";
+  /** One character; for CSV. */
+  readonly delimiter: string;
+  /** Lines before the first record, of which the first names the columns; for CSV. */
+  readonly headerLines: number;
+  /** Column of each field but the stamp, by name in any case or by place from 0; a field without one is null everywhere. */
+  readonly columns: Readonly<Record<string, FileColumn>>;
+  readonly time: FileTime;
+  /** Number fields that are written as multiples: each is divided by its figure. */
+  readonly divisors: Readonly<Record<string, number>>;
+}
+
+export type FileColumn = string | number;
+
+/** How a file writes the stamp of a record. */
+export interface FileTime {
+  /** The columns that hold it, joined by a blank. */
+  readonly columns: readonly FileColumn[];
+  /** Milliseconds that are added to it, since its midnight; null where there is no such column. */
+  readonly msOfDay: FileColumn | null;
+  /**
+   * `iso`: ISO 8601, with a blank or a T; an offset behind it goes before `zone`. `date`: a day, perhaps with 00:00
+   * behind it. Anything else is a `strptime` pattern.
+   */
+  readonly format: "iso" | "date" | "epoch_s" | "epoch_ms" | "epoch_us" | "epoch_ns" | { readonly strptime: string };
+  /** The clocks that it is read on. */
+  readonly zone: string;
+}
+
+/** What one file holds of one series, by the file's own stamps. */
+export interface FileHolding {
+  /** From the project's folder. */
+  readonly path: string;
+  /** What the pattern finds in the file's name. */
+  readonly named: Readonly<Partial<Record<"symbol" | "timeframe" | "date", string>>>;
+  /** The key that its records name, where one file holds many series; otherwise null. */
+  readonly key: string | null;
+  /** Its first and last stamp, epoch milliseconds. */
+  readonly first: number;
+  readonly last: number;
+  readonly rows: number;
 }
 
 /** What a provider speaks: request builder, classifier, record paths. Pure; it has no HTTP of its own. */

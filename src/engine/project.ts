@@ -78,6 +78,8 @@ export interface Selection {
   readonly bound: BoundPipeline;
   /** In the order in which they are filled: inputs first. */
   readonly datasets: readonly Dataset[];
+  /** Those that the selector names itself; the others it only reaches (`name+`): made where that can be. */
+  readonly named: ReadonlySet<DatasetName>;
   readonly job: Job | null;
 }
 
@@ -86,8 +88,8 @@ export function select(project: Pick<Project, "pipelines">, selector: string): S
   for (const bound of project.pipelines) {
     const { pipeline } = bound;
     const job = pipeline.jobs.find((one) => one.name === selector) ?? null;
-    const datasets = selectedDatasets(pipeline, job?.selector ?? selector);
-    if (datasets.length > 0) return { bound, datasets, job };
+    const { chosen, named } = selectedDatasets(pipeline, job?.selector ?? selector);
+    if (named.size > 0) return { bound, datasets: pipeline.datasets.filter((one) => chosen.has(one.name)), named, job };
     const retired = pipeline.retired.find((one) => one.name === selector);
     if (retired) {
       throw new RetrofillError("SELECTOR_UNKNOWN", `${selector} is gone: its work is done by another command`, {
@@ -131,19 +133,23 @@ export function ownSourceOf(bound: BoundPipeline, series: Series): BoundSource |
 }
 
 /** `name`, `name+` and what is made from it, `+name` and what it is made from, several with commas. */
-function selectedDatasets(pipeline: Pipeline, selector: string): readonly Dataset[] {
+function selectedDatasets(
+  pipeline: Pipeline,
+  selector: string,
+): { readonly chosen: ReadonlySet<DatasetName>; readonly named: ReadonlySet<DatasetName> } {
   const chosen = new Set<DatasetName>();
+  const named = new Set<DatasetName>();
   for (const item of selector.split(",").map((one) => one.trim())) {
-    const plain = item.replace(/^\+|\+$/g, "");
-    const named = plainly(pipeline, plain);
-    if (named.length === 0) return [];
-    for (const one of named) {
+    const found = plainly(pipeline, item.replace(/^\+|\+$/g, ""));
+    if (found.length === 0) return { chosen: new Set(), named: new Set() };
+    for (const one of found) {
       chosen.add(one.name);
+      named.add(one.name);
       if (item.endsWith("+")) for (const name of downstreamOf(pipeline.datasets, one.name)) chosen.add(name);
       if (item.startsWith("+")) for (const name of upstreamOf(pipeline.datasets, one.name)) chosen.add(name);
     }
   }
-  return pipeline.datasets.filter((one) => chosen.has(one.name));
+  return { chosen, named };
 }
 
 function plainly(pipeline: Pipeline, name: string): readonly Dataset[] {

@@ -47,6 +47,19 @@ export interface RebuildRequest extends PublishRequest {
   readonly publications: readonly { readonly chunkId: string; readonly fence: number }[];
 }
 
+/** What the publications of one run did to a dataset, to be taken back. */
+export interface RevertRequest {
+  readonly chunkId: string;
+  readonly fence: number;
+  readonly dataset: Dataset;
+  readonly publications: readonly string[];
+  /** Ingest numbers of the objects that count no more. */
+  readonly objects: readonly number[];
+  /** As they will have been answered without the run. */
+  readonly series: readonly PublishedSeries[];
+  readonly suspects: SuspectRule | null;
+}
+
 /** One stretch of a made series to build, and what has to be read of each input for it. */
 export interface BuildWindow extends Interval {
   readonly series: Series;
@@ -64,6 +77,24 @@ export interface BuildRequest {
   readonly dataset: Dataset;
   /** Of one series they are disjoint. */
   readonly windows: readonly BuildWindow[];
+  /** Everything of its series is made anew: rows are counted. */
+  readonly isWhole: boolean;
+}
+
+/** How the stored rows of one series agree with rows made of the same slots. */
+export interface Comparison {
+  readonly key: SeriesKey;
+  /** Slots that have both. */
+  readonly both: number;
+  /** Slots with a made row only, and with a stored one only. */
+  readonly onlyMade: number;
+  readonly onlyStored: number;
+  /** Slots whose rows differ beyond rounding. */
+  readonly differing: number;
+  /** By column: slots that differ, and the largest difference, as a share of the larger value. */
+  readonly columns: readonly { readonly name: string; readonly differing: number; readonly worst: number }[];
+  /** The first slot that differs, or null. */
+  readonly first: Instant | null;
 }
 
 /** What the store's own transaction recorded: everything that the ledger's commit needs. */
@@ -75,12 +106,21 @@ export interface Receipt {
   readonly rowsBySeries: Readonly<Record<string, SeriesRows>>;
   readonly findings: Readonly<Record<string, Findings>>;
   readonly changes: readonly (Interval & { readonly key: SeriesKey })[];
+  /** After everything was made anew: how many rows each series has. */
+  readonly totals?: Readonly<Record<string, number>>;
 }
 
 export interface QueryResult {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   /** Values as JSON would show them; integers beyond 2^53 and decimals as text. */
   readonly rows: readonly (readonly unknown[])[];
+}
+
+/** The past: datasets as they stood once a publication was committed. */
+export interface AsOf {
+  /** The last publication that counts; null: before all. */
+  readonly publication: string | null;
+  readonly datasets: readonly Dataset[];
 }
 
 /** Which slots of a series the stored rows fill, as stretches of neighbouring slots. */
@@ -95,9 +135,15 @@ export interface Store {
   build(request: BuildRequest): Promise<Receipt>;
   /** All rows anew beside the data file, then what differs in one transaction. */
   rebuild(request: RebuildRequest): Promise<Receipt>;
+  /** Each slot that a run touched stands again as before; what stood there is kept as a before-image. */
+  revert(request: RevertRequest): Promise<Receipt>;
+  /** Publications of others that touched slots after these had: a revert would pull the ground from under them. */
+  laterTouches(dataset: Dataset, publications: readonly string[]): Promise<readonly string[]>;
+  /** Rows of a source held against rows made of the same slots from finer ones; writes nothing. */
+  compare(dataset: Dataset, windows: readonly BuildWindow[]): Promise<readonly Comparison[]>;
   receipt(chunkId: string): Promise<Receipt | null>;
   /** A read-only query; waits up to 10 s for a writer, then names it. @throws RetrofillError STORE_BUSY, SQL_INVALID */
-  query(sql: string): Promise<QueryResult>;
+  query(sql: string, asOf?: AsOf): Promise<QueryResult>;
   /** Row counts and first and last slot by series. */
   totals(
     dataset: Dataset,

@@ -3,12 +3,16 @@ import { dirname, isAbsolute, join, relative } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { z } from "zod";
 import type { CandleSeries } from "./candle-series.ts";
+import { type EventsFile, type EventsInput, eventsSchema, NO_EVENTS, type TickerEvents } from "./events.ts";
 
 export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] as const;
 export type Timeframe = (typeof TIMEFRAMES)[number];
 
 const ASSET_CLASSES = ["stock", "etf", "index", "crypto", "forex"] as const;
 export type AssetClass = (typeof ASSET_CLASSES)[number];
+
+const MANIFEST_FILE = "manifest.json";
+const EVENTS_FILE = "events.json";
 
 const isoInstant = z.iso.datetime({ offset: false, error: "expected UTC time like 2018-05-11T13:30:00Z" });
 
@@ -71,17 +75,20 @@ export interface DataDirectory {
   readonly manifest: Manifest;
   /** All series of a ticker; empty when there is no such ticker. */
   entriesOf(symbol: string): readonly SeriesEntry[];
+  /** What `events.json` says of each ticker; nothing without that file. */
+  readonly events: ReadonlyMap<string, TickerEvents>;
   /** @throws DataDirectoryError when the file does not hold what the manifest says. */
   load(entry: SeriesEntry): Promise<CandleSeries>;
   close(): Promise<void>;
 }
 
 /**
- * Opens `dir` after checking the whole manifest and that its files are there.
+ * Opens `dir` after checking the whole manifest, that its files are there, and the events where there are any.
  * @throws DataDirectoryError with every problem found
  */
 export async function openDataDirectory(dir: string): Promise<DataDirectory> {
   const manifest = await readManifest(dir);
+  const events = await readEvents(dir);
   const bySymbol = new Map<string, SeriesEntry[]>();
   for (const entry of manifest.series) bySymbol.set(entry.symbol, [...(bySymbol.get(entry.symbol) ?? []), entry]);
   const loaded = new Map<SeriesEntry, Promise<CandleSeries>>();
@@ -89,6 +96,7 @@ export async function openDataDirectory(dir: string): Promise<DataDirectory> {
   return {
     manifest,
     entriesOf: (symbol) => bySymbol.get(symbol) ?? [],
+    events: new Map(Object.entries(events.tickers)),
     load(entry) {
       let series = loaded.get(entry);
       if (series === undefined) {
@@ -109,7 +117,13 @@ export async function openDataDirectory(dir: string): Promise<DataDirectory> {
 /** Writes `dir/manifest.json`. */
 export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
   await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFile(join(dir, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Writes `dir/events.json`. */
+export async function writeEvents(dir: string, events: EventsInput): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, EVENTS_FILE), `${JSON.stringify(events, null, 2)}\n`);
 }
 
 /** `candles/X_BTCUSD/1m.csv`: where the layout puts a series. */
@@ -138,19 +152,31 @@ export async function writeCandleCsv(
 }
 
 async function readManifest(dir: string): Promise<Manifest> {
-  const path = join(dir, "manifest.json");
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    throw new DataDirectoryError(dir, [`manifest.json: ${cause instanceof Error ? cause.message : String(cause)}`]);
-  }
-  const parsed = manifestSchema.safeParse(json);
+  const parsed = manifestSchema.safeParse(await readJson(dir, MANIFEST_FILE));
   const problems = parsed.success
     ? await missingFiles(dir, parsed.data)
-    : parsed.error.issues.map((issue) => `manifest.json ${pathText(issue.path)}: ${issue.message}`);
+    : parsed.error.issues.map((issue) => `${MANIFEST_FILE} ${pathText(issue.path)}: ${issue.message}`);
   if (!parsed.success || problems.length > 0) throw new DataDirectoryError(dir, problems);
   return parsed.data;
+}
+
+async function readEvents(dir: string): Promise<EventsFile> {
+  const found = await stat(join(dir, EVENTS_FILE)).catch(() => null);
+  if (found === null) return NO_EVENTS;
+  const parsed = eventsSchema.safeParse(await readJson(dir, EVENTS_FILE));
+  if (parsed.success) return parsed.data;
+  throw new DataDirectoryError(
+    dir,
+    parsed.error.issues.map((issue) => `${EVENTS_FILE} ${pathText(issue.path)}: ${issue.message}`),
+  );
+}
+
+async function readJson(dir: string, file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(join(dir, file), "utf8"));
+  } catch (cause) {
+    throw new DataDirectoryError(dir, [`${file}: ${cause instanceof Error ? cause.message : String(cause)}`]);
+  }
 }
 
 async function missingFiles(dir: string, manifest: Manifest): Promise<string[]> {

@@ -46,6 +46,7 @@ export interface Gate {
  * for a gate of its own.
  */
 export interface Provider {
+  readonly name: string;
   /** Name of the kind of request for the report, or null when the path is not this provider's. */
   pathKind(path: string): string | null;
   /** Whoever asks is answered, without a credential. */

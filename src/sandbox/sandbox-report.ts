@@ -14,7 +14,7 @@ export interface SandboxReport {
   readonly windows: readonly WindowReport[];
   /** As `windows`, for providers that limit otherwise than by requests per key. */
   readonly gates: readonly GateReport[];
-  /** Answered requests asked again, by method, path and query without the key. */
+  /** Answered requests asked again at the same present, by method, path and query without the key. */
   readonly repeated: {
     /** Answers beyond the first, over all requests. */
     readonly count: number;
@@ -39,6 +39,12 @@ export class Tally {
   readonly #faults = new Map<FaultKind, number>();
   readonly #answers = new Map<string, number>();
   readonly #problems: string[] = [];
+  #present = 0;
+
+  /** The sandbox's present has been moved: what is asked from now on is a new question. */
+  moved(): void {
+    this.#present++;
+  }
 
   arrived(pathKind: string): void {
     this.#requests++;
@@ -51,7 +57,7 @@ export class Tally {
 
   answered(request: string): void {
     this.#answered++;
-    if (increase(this.#answers, request) > 1) this.#repeats++;
+    if (increase(this.#answers, `${this.#present} ${request}`) > 1) this.#repeats++;
   }
 
   injected(kind: FaultKind): void {
@@ -71,11 +77,15 @@ export class Tally {
       byPath: Object.fromEntries(this.#byPath),
       windows,
       gates,
-      repeated: { count: this.#repeats, first: repeated.map(([request, answers]) => ({ request, answers })) },
+      repeated: { count: this.#repeats, first: repeated.map(listed) },
       faults: Object.fromEntries(this.#faults),
       problems: [...this.#problems],
     };
   }
+}
+
+function listed([question, answers]: [string, number]): { readonly request: string; readonly answers: number } {
+  return { request: question.slice(question.indexOf(" ") + 1), answers };
 }
 
 function increase<K>(counts: Map<K, number>, key: K): number {

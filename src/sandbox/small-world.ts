@@ -2,7 +2,8 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatInstant, instant, MINUTE } from "../core/time/instant.ts";
-import { type SeriesEntry, writeCandleCsv, writeManifest } from "./data-directory.ts";
+import { type SeriesEntry, writeCandleCsv, writeEvents, writeManifest } from "./data-directory.ts";
+import type { EventsInput } from "./events.ts";
 import type { CandleRow } from "./simulate.ts";
 import { type Sandbox, type SandboxOptions, startSandbox } from "./start-sandbox.ts";
 
@@ -14,7 +15,10 @@ export type SmallSeries = Partial<SeriesEntry> & {
 };
 
 /** A new directory in the sandbox's layout; series are raw stocks unless they say otherwise. */
-export async function writeSmallWorld(series: readonly SmallSeries[]): Promise<string> {
+export async function writeSmallWorld(
+  series: readonly SmallSeries[],
+  events?: EventsInput["tickers"],
+): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "sandbox-"));
   const entries: SeriesEntry[] = [];
   for (const { candles, ...given } of series) {
@@ -32,15 +36,16 @@ export async function writeSmallWorld(series: readonly SmallSeries[]): Promise<s
     });
   }
   await writeManifest(dir, { note: "made for a test", series: entries });
+  if (events !== undefined) await writeEvents(dir, { tickers: events });
   return dir;
 }
 
 /** A sandbox over a new small world. */
 export async function startSmallSandbox(
   series: readonly SmallSeries[],
-  options: Omit<SandboxOptions, "dataDir"> = {},
+  { events, ...options }: Omit<SandboxOptions, "dataDir"> & { readonly events?: EventsInput["tickers"] } = {},
 ): Promise<Sandbox> {
-  return await startSandbox({ dataDir: await writeSmallWorld(series), ...options });
+  return await startSandbox({ dataDir: await writeSmallWorld(series, events), ...options });
 }
 
 /** A candle for each minute from `start`, prices and volumes telling its place. */

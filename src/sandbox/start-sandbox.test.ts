@@ -79,6 +79,53 @@ describe("the door", () => {
   });
 });
 
+describe("the providers of one server", () => {
+  const klines = "/api/v3/klines?symbol=BTCUSDT&interval=1h";
+
+  it("are told apart by path, also where two have the same beginning", async () => {
+    const sandbox = await open();
+    const legacy = await ask(sandbox, "/api/v3/earning_calendar?apikey=k");
+    const statuses = [legacy.status];
+    for (const path of [PATH, klines, "/api/v3/trades", "/stable/earnings?symbol=AAPL&apikey=k"]) {
+      statuses.push((await ask(sandbox, path)).status);
+    }
+    expect(statuses).toEqual([403, 200, 200, 404, 200]);
+    expect(sandbox.report().byPath).toEqual({
+      "fmp-legacy": 1,
+      aggregates: 1,
+      klines: 1,
+      "other api/v3": 1,
+      earnings: 1,
+    });
+  });
+
+  it("count what a key may ask for each by itself", async () => {
+    const sandbox = await open({ limits: [{ count: 1, windowMs: 60_000 }] });
+    const earnings = "/stable/earnings?symbol=AAPL&apikey=test-key";
+    const statuses = [];
+    for (const path of [PATH, earnings, klines, klines, PATH, earnings]) {
+      statuses.push((await ask(sandbox, path)).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 200, 429, 429]);
+    expect(sandbox.report().gates).toMatchObject([{ of: "binance weight", maxSeen: 4, refused: 0 }]);
+  });
+
+  it("have one present, which moves for all", async () => {
+    const events = { AAPL: { earnings: [{ date: "2020-01-10", announcedMs: Date.parse("2020-01-05T00:00Z") }] } };
+    const sandbox = await startSmallSandbox([coin], { events, nowMs: Date.parse("2020-01-02T00:00Z") });
+    opened.push(sandbox);
+    const seen = async () => [
+      times(await ask(sandbox, PATH)).length,
+      (await ask(sandbox, klines)).body.length,
+      (await ask(sandbox, "/stable/earnings?symbol=AAPL&apikey=k")).body.length,
+    ];
+    expect(await seen()).toEqual([24, 24, 0]);
+    sandbox.setNow(Date.parse("2020-01-06T00:00Z"));
+    expect(await seen()).toEqual([5 * 24, 5 * 24, 1]);
+    expect(sandbox.report().repeated.count).toBe(0);
+  });
+});
+
 describe("the report", () => {
   it("counts requests, answers, statuses and repeated answers, whoever asks and in whatever order", async () => {
     const sandbox = await open();

@@ -2,6 +2,7 @@ import { once, setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { instant } from "../core/time/instant.ts";
 import { ArrivalWindows, type Limit } from "./arrival-windows.ts";
 import { binanceProvider } from "./binance/binance.ts";
 import type { BinanceSettings } from "./binance/world.ts";
@@ -14,17 +15,22 @@ import {
   type FaultProfileName,
   faultRates,
 } from "./faults.ts";
+import { fmpProvider } from "./fmp/fmp.ts";
+import type { FmpSettings } from "./fmp/world.ts";
 import { polygonProvider } from "./polygon/polygon.ts";
 import type { PolygonSettings } from "./polygon/world.ts";
 import { type Answer, type Provider, type Providers, providerOf } from "./provider.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 
 export interface SandboxOptions {
-  /** Directory with `manifest.json` and candles, see docs/sandbox.md. */
+  /** Directory with `manifest.json`, candles and maybe `events.json`, see docs/sandbox.md. */
   readonly dataDir: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** Requests let in per API key; more are answered with 429. Default none. A contract with its own gate has that. */
+  /**
+   * Requests let in per provider and API key; more are answered with 429. Default none. A contract with its own gate has
+   * that.
+   */
   readonly limits?: readonly Limit[];
   /** Absent = any key that is not empty. */
   readonly apiKeys?: readonly string[];
@@ -32,7 +38,7 @@ export interface SandboxOptions {
   readonly faults?: FaultProfile | FaultProfileName | (string & {});
   /** Decides which requests the faults strike. Default 1. */
   readonly seed?: number;
-  /** The sandbox's present: bars that start later are not there yet. Absent = after all data. */
+  /** The sandbox's present: bars that start later are not there yet. Absent = after all data. It can be moved. */
   readonly nowMs?: number;
   /** Answers are cut at this many rows without saying so. */
   readonly silentCapRows?: number;
@@ -46,12 +52,18 @@ export interface SandboxOptions {
   readonly holeMinDays?: number;
   readonly polygon?: PolygonSettings;
   readonly binance?: BinanceSettings;
+  readonly fmp?: FmpSettings;
 }
 
 /** A running sandbox. */
 export interface Sandbox extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, the base of the provider's paths. */
+  /** `http://127.0.0.1:<port>`, the base of the providers' paths. */
   readonly url: string;
+  /**
+   * Moves the present, also backwards; requests under way may still see the one before.
+   * @throws RangeError when `ms` is no instant
+   */
+  setNow(ms: number): void;
   report(): SandboxReport;
   /** Ends every connection, also those that stall. */
   close(): Promise<void>;
@@ -68,19 +80,22 @@ const BLOCK_PAGE =
   "<!DOCTYPE html><html><head><title>Attention</title></head><body><h1>Please wait...</h1></body></html>";
 
 /**
- * Starts a server on loopback that answers under providers' contracts from a data directory, and counts.
- * `GET /sandbox/report` is what it counted, `POST /sandbox/reset` starts the count, the limits and the faults afresh.
+ * Starts a server on loopback that answers under the providers' contracts from a data directory, and counts.
+ * `GET /sandbox/report` is what it counted, `POST /sandbox/reset` starts the count, the limits and the faults afresh,
+ * `POST /sandbox/now?ms=` moves the present.
  * @throws DataDirectoryError when the directory cannot be served, RangeError for unknown faults
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const rates = faultRates(options.faults);
   const directory = await openDataDirectory(options.dataDir);
-  const { nowMs = null, silentCapRows = null } = options;
+  const present: Present = { nowMs: options.nowMs ?? null };
+  const base = { directory, silentCapRows: options.silentCapRows ?? null };
   const providers: Providers = [
-    polygonProvider({ directory, settings: options.polygon ?? {}, nowMs, silentCapRows }),
-    binanceProvider({ directory, settings: options.binance ?? {}, nowMs, silentCapRows }),
+    polygonProvider(inPresent(present, { ...base, settings: options.polygon ?? {} })),
+    binanceProvider(inPresent(present, { ...base, settings: options.binance ?? {} })),
+    fmpProvider(inPresent(present, { directory, settings: options.fmp ?? {} })),
   ];
-  const front = new Front(providers, options, rates);
+  const front = new Front({ providers, present, options, rates });
   const server = createServer((request, response) => void front.handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -97,7 +112,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     closing ??= stop(server, front).then(() => directory.close());
     return closing;
   };
-  return { url: front.origin, report: () => front.report(), close, [Symbol.asyncDispose]: close };
+  return {
+    url: front.origin,
+    setNow: (ms) => front.setNow(ms),
+    report: () => front.report(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 async function stop(server: Server, front: Front): Promise<void> {
@@ -108,9 +129,20 @@ async function stop(server: Server, front: Front): Promise<void> {
   await closed;
 }
 
+/** The sandbox's present, which its owner moves. */
+interface Present {
+  nowMs: number | null;
+}
+
+/** `world` with the sandbox's present, wherever that has been moved when it is read. */
+function inPresent<World extends object>(present: Present, world: World): World & { readonly nowMs: number | null } {
+  return Object.defineProperty({ ...world, nowMs: null }, "nowMs", { enumerable: true, get: () => present.nowMs });
+}
+
 /** The door: keys, limits, faults and counts, in this order; what is behind it is the provider's. */
 class Front {
   readonly #providers: Providers;
+  readonly #present: Present;
   readonly #options: SandboxOptions;
   readonly #rates: FaultProfile;
   readonly #seed: number;
@@ -120,8 +152,15 @@ class Front {
   #attempts = new Map<string, number>();
   origin = "";
 
-  constructor(providers: Providers, options: SandboxOptions, rates: FaultProfile) {
+  constructor(given: {
+    readonly providers: Providers;
+    readonly present: Present;
+    readonly options: SandboxOptions;
+    readonly rates: FaultProfile;
+  }) {
+    const { providers, present, options, rates } = given;
     this.#providers = providers;
+    this.#present = present;
     this.#options = options;
     this.#rates = rates;
     this.#seed = options.seed ?? 1;
@@ -133,6 +172,12 @@ class Front {
   report(): SandboxReport {
     const gates = this.#providers.flatMap(({ gate }) => (gate === undefined ? [] : [gate.report()]));
     return this.#tally.report(this.#windows.report(), gates);
+  }
+
+  setNow(ms: number): void {
+    const nowMs = instant(ms);
+    if (nowMs !== this.#present.nowMs) this.#tally.moved();
+    this.#present.nowMs = nowMs;
   }
 
   stop(): void {
@@ -155,7 +200,7 @@ class Front {
     const url = new URL(request.url ?? "/", this.origin);
     const method = request.method ?? "GET";
     const path = url.pathname;
-    if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, response);
+    if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, url.searchParams, response);
 
     const provider = providerOf(this.#providers, path);
     const tally = this.#tally;
@@ -164,7 +209,8 @@ class Front {
     const key = provider.keyOf(request.headers, url.searchParams);
     const isLetIn = provider.isOpen || this.#isKnown(key);
     const refusal = provider.gate?.arrive(path, arrivedAt) ?? null;
-    const waitMs = isLetIn && provider.gate === undefined ? this.#windows.arrive(key ?? "", arrivedAt) : 0;
+    const client = `${provider.name} ${key ?? ""}`;
+    const waitMs = isLetIn && provider.gate === undefined ? this.#windows.arrive(client, arrivedAt) : 0;
     await this.#latency();
     if (!isLetIn) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
     if (refusal !== null) return this.#send(response, refusal);
@@ -179,7 +225,7 @@ class Front {
     const faults = decideFaults(this.#rates, this.#seed, identity, attempt);
     if (faults.answer !== null && faults.answer !== "cut") {
       tally.injected(faults.answer);
-      return this.#fail(response, provider, faults.answer, identity, requestId, path);
+      return this.#fail(response, faults.answer, { provider, identity, requestId, path });
     }
     const answer = await provider.answer({
       path,
@@ -202,16 +248,31 @@ class Front {
     this.#send(response, answer);
   }
 
-  #serveOwnPath(call: string, response: ServerResponse): void {
-    if (call === "POST /sandbox/reset") {
-      this.#tally = new Tally();
-      this.#attempts = new Map();
-      this.#windows.reset();
-      for (const { gate } of this.#providers) gate?.reset();
+  #serveOwnPath(call: string, query: URLSearchParams, response: ServerResponse): void {
+    const { status, body } = this.#ownAnswer(call, query);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body));
+  }
+
+  #ownAnswer(call: string, query: URLSearchParams): { readonly status: number; readonly body: object } {
+    switch (call) {
+      case "GET /sandbox/report":
+        return { status: 200, body: this.report() };
+      case "POST /sandbox/reset":
+        this.#tally = new Tally();
+        this.#attempts = new Map();
+        this.#windows.reset();
+        for (const { gate } of this.#providers) gate?.reset();
+        return { status: 200, body: this.report() };
+      case "POST /sandbox/now": {
+        const text = query.get("ms") ?? "";
+        if (!/^\d{1,15}$/.test(text)) return { status: 400, body: { error: "ms must be Unix milliseconds" } };
+        this.setNow(Number(text));
+        return { status: 200, body: { nowMs: this.#present.nowMs } };
+      }
+      default:
+        return { status: 404, body: { error: `no such path: ${call}` } };
     }
-    const isKnown = call === "GET /sandbox/report" || call === "POST /sandbox/reset";
-    response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" });
-    response.end(JSON.stringify(isKnown ? this.report() : { error: `no such path: ${call}` }));
   }
 
   #isKnown(key: string | null): key is string {
@@ -233,12 +294,15 @@ class Front {
 
   async #fail(
     response: ServerResponse,
-    provider: Provider,
     fault: Exclude<AnswerFault, "cut">,
-    identity: string,
-    requestId: string,
-    path: string,
+    asked: {
+      readonly provider: Provider;
+      readonly identity: string;
+      readonly requestId: string;
+      readonly path: string;
+    },
   ): Promise<void> {
+    const { provider, identity, requestId, path } = asked;
     const variant = draw(this.#seed, "variant", identity);
     switch (fault) {
       case "storm429":

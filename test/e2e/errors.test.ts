@@ -95,7 +95,7 @@ describe("what passes is asked again and healed", () => {
     const results = lines.map((line: { result: string; reason?: string }) => line.result);
     expect(results).toEqual(["defer", "fetched"]);
     expect(lines[0].reason).toMatch(/^transient: /);
-    expect(run.json.rows_by_series[`${symbol}/1d`].inserted).toBe(DATES.length);
+    expect(run.json.rows_by_series["ohlcv.market_data"][`${symbol}/1d`].inserted).toBe(DATES.length);
   });
 
   it("without a trace in the data", async () => {
@@ -272,7 +272,7 @@ describe("what does not pass is a failure, never data", () => {
   it.each(names)("%s", (name, symbol) => {
     const failed = run.json.errors.find(({ key }: { key: string }) => key === `${symbol}/1d`);
     expect(failed.reason).toContain(final[name]?.[1]);
-    expect(run.json.rows_by_series[`${symbol}/1d`]).toBeUndefined();
+    expect(run.json.rows_by_series["ohlcv.market_data"]?.[`${symbol}/1d`]).toBeUndefined();
   });
 
   it("and the gaps say so, while the rest is complete", async () => {

@@ -200,29 +200,62 @@ describe("a full disk", () => {
   });
 
   it.runIf(process.getuid?.() === 0)("of a real small file system ends it likewise, wherever it is met", async () => {
-    const mounted = await mkdtemp(join(tmpdir(), "small-disk-"));
-    folders.push(mounted);
-    const mount = (...args: string[]): number | null => spawnSync("mount", args).status;
-    if (mount("-t", "tmpfs", "-o", "size=1700k", "tmpfs", mounted) !== 0) {
-      console.log("not run: nothing can be mounted here; the test before this one fakes the full disk");
-      return;
-    }
-    try {
-      const { sandbox, retrofill } = await world({ into: mounted });
-      const full = await retrofill("--json", "run", "ohlcv").end;
-      expect(full.exit, full.stderr).toBe(4);
-      expect(full.stdout).toContain("DISK_FULL");
-      mount("-o", "remount,size=64m", mounted);
-      const run = /Run (run-\S+)/.exec(full.stderr)?.[1] ?? "";
-      const resumed = await retrofill("resume", run).end;
-      expect(resumed.exit, resumed.stderr).toBe(0);
-      expect(sandbox.report().repeated.count).toBeLessThanOrEqual(CONCURRENCY);
-      await expectProof(mounted);
-    } finally {
-      spawnSync("umount", ["-l", mounted]);
-    }
+    await using disk = await smallDisk("128m");
+    if (disk === null) return;
+    const { sandbox, retrofill } = await world({ into: disk.dir, latencyMs: 20 });
+    const running = retrofill("--json", "run", "ohlcv");
+    const run = await runIdOf(running);
+    // Somebody else fills it while the run is on.
+    disk.resize("1700k");
+    const full = await running.end;
+    expect(full.exit, full.stderr).toBe(4);
+    expect(JSON.parse(full.stdout)).toMatchObject({ error: { code: "DISK_FULL" } });
+    disk.resize("128m");
+    const resumed = await retrofill("resume", run).end;
+    expect(resumed.exit, resumed.stderr).toBe(0);
+    expect(sandbox.report().repeated.count).toBeLessThanOrEqual(CONCURRENCY);
+    await expectProof(disk.dir);
+  });
+
+  it.runIf(process.getuid?.() === 0)("is told before anything is asked where it is full already", async () => {
+    await using disk = await smallDisk("1700k");
+    if (disk === null) return;
+    const { sandbox, retrofill } = await world({ into: disk.dir });
+    const full = await retrofill("--json", "run", "ohlcv").end;
+    expect(full.exit, full.stderr).toBe(4);
+    const { error } = JSON.parse(full.stdout) as { error: { code: string; message: string } };
+    expect(error.code).toBe("DISK_FULL");
+    expect(error.message).toContain(disk.dir);
+    expect(sandbox.report().requests).toBe(0);
+    expect(JSON.parse((await retrofill("--json", "runs").end).stdout)).toEqual([]);
+    disk.resize("128m");
+    const run = await retrofill("run", "ohlcv").end;
+    expect(run.exit, run.stderr).toBe(0);
   });
 });
+
+interface SmallDisk extends AsyncDisposable {
+  readonly dir: string;
+  resize(size: string): void;
+}
+
+/** A file system in memory, as large as `size` says; null where nothing can be mounted. */
+async function smallDisk(size: string): Promise<SmallDisk | null> {
+  const dir = await mkdtemp(join(tmpdir(), "small-disk-"));
+  folders.push(dir);
+  const mount = (...args: string[]): number | null => spawnSync("mount", args).status;
+  if (mount("-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir) !== 0) {
+    console.log("not run: nothing can be mounted here; the test before this one fakes the full disk");
+    return null;
+  }
+  return {
+    dir,
+    resize(other) {
+      if (mount("-o", `remount,size=${other}`, dir) !== 0) throw new Error(`${dir} cannot be made ${other}`);
+    },
+    [Symbol.asyncDispose]: async () => void spawnSync("umount", ["-l", dir]),
+  };
+}
 
 interface Running {
   readonly child: ChildProcess;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import Database from "libsql";
-import { scopeOf } from "../../src/engine/plan/scope.ts";
 import type { Request } from "../../src/core/plan/plan.ts";
+import { scopeOf } from "../../src/engine/plan/scope.ts";
 import { type Project, select } from "../../src/engine/project.ts";
 import { verifyAudit } from "../../src/engine/prove/audit.ts";
 import { verifyDataset } from "../../src/engine/prove/verify.ts";
@@ -245,6 +245,7 @@ export async function proofOf(dir: string) {
     maxConcurrent: CONCURRENCY,
     withInputs: false,
     ask: "gaps",
+    revert: null,
   };
   const { bound, datasets } = select(project, "ohlcv");
   const [dataset] = datasets;

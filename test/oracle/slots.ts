@@ -5,8 +5,8 @@ import { DAY, instant, WEEK } from "../../src/core/time/instant.ts";
 import type { Interval } from "../../src/core/time/interval.ts";
 import { toLocalMs } from "../../src/core/time/zone.ts";
 import { marketData } from "../../src/pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../src/pipelines/ohlcv/ohlcv.ts";
 import { type AssetClass, ohlcvSettings, type Timeframe } from "../../src/pipelines/ohlcv/settings.ts";
+import { candlesOnly } from "../candles-only.ts";
 import type { RawBar } from "../real/raw-bars.ts";
 import type { SlotBar, Timescale } from "./features-by-hand.ts";
 import type { RollSlot } from "./roll-up-by-hand.ts";
@@ -14,7 +14,7 @@ import type { RollSlot } from "./roll-up-by-hand.ts";
 /** After every bar that a file can hold: all of its slots have settled. */
 const LATE = instant(Date.UTC(2030, 0, 1));
 
-const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse({}), source: "polygon" });
+const pipeline = candlesOnly(ohlcvSettings.parse({}));
 
 /** The axis that the pipeline gives a symbol of this asset class. */
 export function axisOf(assetClass: AssetClass, timeframe: Timeframe): Axis {

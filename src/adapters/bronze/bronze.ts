@@ -4,13 +4,13 @@ import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { RetrofillError } from "../../core/errors.ts";
-import type { Bronze, BronzeSidecar } from "../../engine/bronze-port.ts";
+import type { BodyFormat, Bronze, BronzeSidecar } from "../../engine/bronze-port.ts";
 
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
 
 const TEMPORARY = ".part";
-const BODY = ".json.gz";
+const BODY: Readonly<Record<BodyFormat, string>> = { json: ".json.gz", csv: ".csv.gz", parquet: ".parquet" };
 const SIDECAR = ".meta.json";
 const MANIFEST = "manifest.json";
 
@@ -32,7 +32,8 @@ export function fileBronze(root: string): Bronze {
       );
       await makeFolder(folder);
       const name = `${place.chunkId.slice(place.chunkId.indexOf(".") + 1)}-${place.page}-${randomBytes(3).toString("hex")}`;
-      const path = join(folder, `${name}${BODY}`);
+      const format = place.format ?? "json";
+      const path = join(folder, `${name}${BODY[format]}`);
       const sidecar: BronzeSidecar = describe({
         id: `${place.runId}/${name}`,
         path: relative(root, path),
@@ -41,18 +42,18 @@ export function fileBronze(root: string): Bronze {
       });
       // The sidecar first: an orphan is complete exactly when its body has its final name.
       await writeDurably(join(folder, name + SIDECAR), Buffer.from(`${JSON.stringify(sidecar)}\n`));
-      await writeDurably(path, await zip(body, { level: 1 }));
+      await writeDurably(path, format === "parquet" ? body : await zip(body, { level: 1 }));
       await syncFolder(folder);
       return sidecar;
     },
 
     async read(path) {
-      return unzip(await readFile(join(root, path)));
+      return readBody(join(root, path));
     },
 
     async hash(path) {
       try {
-        const body = await unzip(await readFile(join(root, path)));
+        const body = await readBody(join(root, path));
         return createHash("sha256").update(body).digest("hex");
       } catch {
         return null;
@@ -65,8 +66,8 @@ export function fileBronze(root: string): Bronze {
       for (const file of files) {
         if (file.endsWith(TEMPORARY)) await rm(file, { force: true });
         // Written first and left alone by a kill: what it describes never arrived.
-        else if (file.endsWith(SIDECAR) && !files.has(file.replace(SIDECAR, BODY))) await rm(file, { force: true });
-        else if (file.endsWith(BODY)) {
+        else if (file.endsWith(SIDECAR) && !hasBody(files, file)) await rm(file, { force: true });
+        else if (bodyEnd(file) !== undefined) {
           const sidecar = await readSidecar(file);
           if (sidecar) found.push(sidecar);
         }
@@ -90,6 +91,20 @@ export function fileBronze(root: string): Bronze {
       return found;
     },
   };
+}
+
+/** A body as it was received. */
+export async function readBody(path: string): Promise<Buffer> {
+  const stored = await readFile(path);
+  return path.endsWith(".gz") ? unzip(stored) : stored;
+}
+
+function bodyEnd(file: string): string | undefined {
+  return Object.values(BODY).find((end) => file.endsWith(end));
+}
+
+function hasBody(files: ReadonlySet<string>, sidecar: string): boolean {
+  return Object.values(BODY).some((end) => files.has(sidecar.slice(0, -SIDECAR.length) + end));
 }
 
 /** Writes beside the target, syncs, renames: a reader sees all of it or nothing. */
@@ -126,7 +141,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function readSidecar(bodyPath: string): Promise<BronzeSidecar | null> {
-  const text = await readIfThere(bodyPath.slice(0, -BODY.length) + SIDECAR);
+  const text = await readIfThere(bodyPath.slice(0, -(bodyEnd(bodyPath) ?? "").length) + SIDECAR);
   if (text === null) return null;
   try {
     return JSON.parse(text) as BronzeSidecar;

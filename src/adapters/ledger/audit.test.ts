@@ -168,12 +168,14 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
   await ledger.savePlan(plan);
   const run = await ledger.openRun(plan, runId, trialOwner(1), [trialChunk("A", 0, 8)], TRIAL_NOW);
   if (!run) throw new Error("unreachable: the plan was not applied before");
-  const [chunk] = (await ledger.claimFetches(run, {
-    limit: 1,
-    sources: [TRIAL_SOURCE],
-    now: TRIAL_NOW,
-    isAlive: () => false,
-  })).chunks;
+  const [chunk] = (
+    await ledger.claimFetches(run, {
+      limit: 1,
+      sources: [TRIAL_SOURCE],
+      now: TRIAL_NOW,
+      isAlive: () => false,
+    })
+  ).chunks;
   if (!chunk) throw new Error("unreachable: there was one chunk");
   const progress = { page: 1, from: trialHour(8), next: null, complete: true };
   const object = {

@@ -1,18 +1,9 @@
 import { createHash } from "node:crypto";
-import {
-  applyBuilt,
-  applyDispute,
-  applyFindings,
-  applyUnanswered,
-  type Built,
-  type Findings,
-  type Segments,
-} from "../../core/coverage/segment.ts";
-import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
+import type { Segments } from "../../core/coverage/segment.ts";
+import type { SeriesKey } from "../../core/dataset/series.ts";
 import { isTerminal, type RunStatus } from "../../core/run/run-state.ts";
-import { instant } from "../../core/time/instant.ts";
-import type { IntervalSet } from "../../core/time/interval-set.ts";
 import type { Audit, Replay } from "../../engine/prove/ports.ts";
+import { CLAIM_EVENTS, replayClaims } from "./claim-events.ts";
 import { readSegments } from "./coverage.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { chainFaults, eventHash, headOf, LEDGER_STREAM } from "./events.ts";
@@ -34,28 +25,20 @@ export function ledgerAudit(ledger: LedgerDatabase): Audit {
       const faults: string[] = [];
       for (const stream of await streams()) faults.push(...(await chainFaults(db, stream)));
       faults.push(...(await sealFaults(ledger)));
-      const coverage: CoverageByDataset = new Map();
       const objects: { path: string; sha256: string; run: string }[] = [];
       // In the order of recording over all chains, which clocks do not tell: they jump, and commits share an instant.
       const events = await db
         .selectFrom("event")
         .select(["stream", "type", "payload"])
-        .where("type", "in", [
-          "publication.committed",
-          "chunk.failed",
-          "chunk.refused",
-          "coverage.disputed",
-          "coverage.reset",
-          "object.committed",
-        ])
+        .where("type", "in", [...CLAIM_EVENTS, "coverage.reset", "object.committed"])
         .orderBy("ordinal")
         .execute();
-      for (const event of events) {
-        const payload = JSON.parse(event.payload) as Record<string, unknown>;
-        if (event.type === "object.committed") {
-          objects.push({ path: String(payload.path), sha256: String(payload.sha256), run: event.stream });
-        } else replayClaim(coverage, event.type, payload);
+      for (const { type, stream, payload } of events) {
+        if (type !== "object.committed") continue;
+        const { path, sha256 } = JSON.parse(payload) as { readonly path: string; readonly sha256: string };
+        objects.push({ path, sha256, run: stream });
       }
+      const coverage = replayClaims(events.filter(({ type }) => type !== "object.committed"));
       const head = await headOf(db, LEDGER_STREAM);
       const counts = await db
         .selectFrom("event")
@@ -145,47 +128,6 @@ function resultText(result: Result): string {
     .update(JSON.stringify([result.quarantinedBy, result.rowsBySeries, result.restored]))
     .digest("hex");
   return `${counts}, by series and reason ${rest.slice(0, 12)}`;
-}
-
-function replayClaim(coverage: CoverageByDataset, type: string, payload: Readonly<Record<string, unknown>>): void {
-  const id = `${payload.dataset}@${payload.version}`;
-  const byKey = coverage.get(id) ?? new Map<SeriesKey, Segments>();
-  coverage.set(id, byKey);
-  if (type === "publication.committed") {
-    for (const [name, findings] of Object.entries(payload.findings as Record<string, Findings>)) {
-      const key = asSeriesKey(name);
-      byKey.set(key, applyFindings(byKey.get(key) ?? [], findings));
-    }
-    for (const [name, built] of Object.entries((payload.built ?? {}) as Record<string, Built>)) {
-      const key = asSeriesKey(name);
-      byKey.set(key, applyBuilt(byKey.get(key) ?? [], built));
-    }
-    return;
-  }
-  if (type === "coverage.reset") {
-    for (const { key, segments } of payload.series as readonly { key: string; segments: Segments }[]) {
-      byKey.set(asSeriesKey(key), segments);
-    }
-    return;
-  }
-  const key = asSeriesKey(String(payload.key));
-  const before = byKey.get(key) ?? [];
-  if (type === "coverage.disputed") {
-    const { spans, reason } = payload as unknown as { readonly spans: IntervalSet; readonly reason: string };
-    byKey.set(key, applyDispute(before, { spans, reason }));
-    return;
-  }
-  for (const name of (payload.keys ?? [payload.key]) as readonly string[]) {
-    const one = asSeriesKey(name);
-    const claim = {
-      start: instant(Number(payload.start)),
-      end: instant(Number(payload.end)),
-      state: type === "chunk.failed" ? "failed" : "refused",
-      reason: String(payload.reason),
-      chunk: String(payload.chunkOf),
-    } as const;
-    byKey.set(one, applyUnanswered(byKey.get(one) ?? [], claim));
-  }
 }
 
 interface Seal {

@@ -22,7 +22,10 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
       return ledger.write(async (tx): Promise<Claimed> => {
         const { control } = await requireOwner(tx, run.id, run.fence);
         const older = control === "none" ? await olderRuns(tx, run, isAlive) : [];
-        const open = control === "none" ? await claimable(tx, run, { limit: older.length > 0 ? LOOK_AHEAD : limit, sources, now }) : [];
+        const open =
+          control === "none"
+            ? await claimable(tx, run, { limit: older.length > 0 ? LOOK_AHEAD : limit, sources, now })
+            : [];
         const rivalOf = await rivals(tx, older, open);
         const blockedBy = new Set<string>();
         const held: string[] = [];

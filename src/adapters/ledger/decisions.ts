@@ -37,12 +37,7 @@ export function decisionLedger(ledger: LedgerDatabase): DecisionLedger {
     },
 
     async decisions({ kinds }) {
-      const rows = await db
-        .selectFrom("decision")
-        .selectAll()
-        .where("kind", "in", kinds)
-        .orderBy("ordinal")
-        .execute();
+      const rows = await db.selectFrom("decision").selectAll().where("kind", "in", kinds).orderBy("ordinal").execute();
       return rows.map(toDecision);
     },
 
@@ -82,7 +77,8 @@ function toDecision(row: DecisionRow): Decision {
     dataset: row.dataset as DatasetName | null,
     version: row.version,
     key: row.key === null ? null : asSeriesKey(row.key),
-    span: row.start_ms === null || row.end_ms === null ? null : { start: instant(row.start_ms), end: instant(row.end_ms) },
+    span:
+      row.start_ms === null || row.end_ms === null ? null : { start: instant(row.start_ms), end: instant(row.end_ms) },
     until: row.until_ms === null ? null : instant(row.until_ms),
     subject: row.subject,
   };

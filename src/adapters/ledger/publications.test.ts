@@ -73,12 +73,14 @@ async function fetched(trial: TrialLedger): Promise<{ readonly run: RunRecord; r
   await ledger.savePlan(plan);
   const run = await ledger.openRun(plan, "run-1", trialOwner(1), [trialChunk("A", 0, 8)], TRIAL_NOW);
   if (!run) throw new Error("unreachable: the plan was not applied before");
-  const [member] = (await ledger.claimFetches(run, {
-    limit: 1,
-    sources: [TRIAL_SOURCE],
-    now: TRIAL_NOW,
-    isAlive: () => true,
-  })).chunks;
+  const [member] = (
+    await ledger.claimFetches(run, {
+      limit: 1,
+      sources: [TRIAL_SOURCE],
+      now: TRIAL_NOW,
+      isAlive: () => true,
+    })
+  ).chunks;
   if (!member) throw new Error("unreachable: there was one chunk");
   await ledger.settleChunk(member, { event: "fetched" }, TRIAL_NOW);
   return { run, member };

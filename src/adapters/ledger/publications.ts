@@ -10,6 +10,7 @@ import { readSegments, writeSegments } from "./coverage.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { LEDGER_STREAM } from "./events.ts";
 import { requireOwner } from "./ownership.ts";
+import { coverageWithout, takeBack } from "./reverts.ts";
 
 type PublicationLedger = Pick<
   Ledger,
@@ -22,6 +23,8 @@ type PublicationLedger = Pick<
   | "dispute"
   | "expectedRows"
   | "publications"
+  | "coverageWithout"
+  | "lastPublicationAt"
   | "lastChange"
   | "changesAfter"
 >;
@@ -50,7 +53,8 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
       return ledger.write(async (tx) => {
         const { dataset, version, counts, quarantinedBy, rowsBySeries } = publication;
         const restored = [...publication.findings].filter(([, found]) => found.restored).map(([key]) => key);
-        const result = { ...counts, quarantinedBy, rowsBySeries, restored };
+        const { totals, reverts } = publication;
+        const result = { ...counts, quarantinedBy, rowsBySeries, restored, ...(totals ? { totals } : {}) };
         // Whoever holds the receipt may commit it, also for a worker that died: the store's transaction did happen.
         const done = await tx.db
           .updateTable("chunk")
@@ -62,6 +66,7 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
           .executeTakeFirst();
         // A resume may find the receipt of a publication whose commit did happen.
         if (!done) return;
+        if (reverts) await takeBack(tx, publication, reverts);
         const keys = [...publication.findings.keys(), ...publication.built.keys()];
         const segments = await readSegments(tx.db, dataset, version, keys);
         for (const [key, findings] of publication.findings) {
@@ -94,6 +99,10 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
             .values(changes.slice(i, i + 2_000))
             .execute();
         }
+        if (reverts) {
+          const series = reverts.keys.map((key) => ({ key, segments: segments.get(key) ?? [] }));
+          tx.emit(done.run_id, "coverage.reset", { dataset, version, reverted: reverts.run, series });
+        }
         tx.emit(done.run_id, "publication.committed", {
           chunk: publication.chunkId,
           dataset,
@@ -104,6 +113,23 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
           built: Object.fromEntries(publication.built),
         });
       });
+    },
+
+    async lastPublicationAt(runId) {
+      const end = await db
+        .selectFrom("event")
+        .select((e) => e.fn.max("ordinal").as("ordinal"))
+        .where("stream", "=", runId)
+        .executeTakeFirst();
+      const row = await db
+        .selectFrom("event")
+        .select("payload")
+        .where("type", "=", "publication.committed")
+        .where("ordinal", "<=", Number(end?.ordinal ?? 0))
+        .orderBy("ordinal", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row ? (JSON.parse(row.payload) as { readonly chunk: string }).chunk : null;
     },
 
     async publications() {
@@ -159,13 +185,24 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
         .where("version", "=", version)
         .where("kind", "=", "build")
         .where("status", "=", "published")
+        .orderBy("updated_at")
+        .orderBy("seq")
         .execute();
       const rows = new Map<SeriesKey, number>();
       for (const chunk of chunks) {
-        const { rowsBySeries = {}, restored = [] } = JSON.parse(chunk.result ?? "{}") as {
+        const {
+          rowsBySeries = {},
+          restored = [],
+          totals,
+        } = JSON.parse(chunk.result ?? "{}") as {
           readonly rowsBySeries?: Readonly<Record<string, SeriesRows>>;
           readonly restored?: readonly string[];
+          readonly totals?: Readonly<Record<string, number>>;
         };
+        if (totals) {
+          for (const [name, n] of Object.entries(totals)) rows.set(asSeriesKey(name), n);
+          continue;
+        }
         for (const [name, n] of Object.entries(rowsBySeries)) {
           // What was restored had been recorded when it was first published.
           if (restored.includes(name)) continue;
@@ -174,6 +211,10 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
         }
       }
       return rows;
+    },
+
+    coverageWithout(dataset, version, keys, runId) {
+      return coverageWithout(db, { dataset, version, keys, runId });
     },
 
     async lastChange() {

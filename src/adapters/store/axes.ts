@@ -23,7 +23,7 @@ const FIXED: Partial<Record<Grid["grain"], number>> = {
 };
 
 /** Groups `series` by axis; the group of each, in order. */
-export function groupByAxis(series: readonly PublishedSeries[]): {
+export function groupByAxis(series: readonly Pick<PublishedSeries, "series">[]): {
   readonly groups: readonly AxisGroup[];
   readonly groupOf: readonly AxisGroup[];
 } {

@@ -4,7 +4,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Writing } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { historyView, literalPath, text } from "./tables.ts";
+import { historyView, literalPath, rowKeyOf, text } from "./tables.ts";
 
 const TEMPORARY = ".part";
 
@@ -28,7 +28,8 @@ export async function writeImage({ connection, request }: Writing, history: stri
   const { dataset } = request;
   if (await hasRows(connection, "select series_no from inserted_t")) {
     const key = dataset.key.map((name) => `s.${name}`).join(", ");
-    const slots = `select ${key}, epoch_ms(i.slot_ms) as ${dataset.time} from inserted_t i join series_t s on s.series_no = i.series_no`;
+    const own = rowKeyOf(dataset).map((name) => `, i.${name}`);
+    const slots = `select ${key}, epoch_ms(i.slot_ms) as ${dataset.time}${own.join("")} from inserted_t i join series_t s on s.series_no = i.series_no`;
     await writeParquet(connection, slots, insertedPath(request, history));
   }
   if (!(await hasRows(connection, "select change from image_t"))) return;

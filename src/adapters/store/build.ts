@@ -8,14 +8,14 @@ import { slotsIn } from "../../core/time/grid.ts";
 import { DAY, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
-import type { BuildRequest, BuildWindow, Receipt } from "../../engine/store-port.ts";
+import type { BuildRequest, BuildWindow, Comparison, Receipt } from "../../engine/store-port.ts";
 import { dropImage, sweepImages, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
-import { changesBySeries, sumOf } from "./publish.ts";
+import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements } from "./tables.ts";
 
 /**
  * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,
@@ -39,7 +39,7 @@ export async function buildIn(
     await openImages(building);
     await makeRows(building, transform);
     const changes = await writeDifference(building, windows);
-    const receipt = await makeReceipt(building, changes);
+    const receipt = await makeReceipt(building, changes, request.isWhole);
     await writeReceipt(connection, request, receipt);
     await writeImage(building, folders.history);
     await connection.run("commit");
@@ -49,6 +49,54 @@ export async function buildIn(
     await dropImage(building.request, folders.history);
     throw error;
   }
+}
+
+/** Rounding of sums and of JSON numbers stays below this share; what is above is another number. */
+const ROUNDING = 1e-9;
+
+/** Makes the rows of some windows and holds the stored ones against them. */
+export async function compareIn(
+  connection: DuckDBConnection,
+  dataset: Dataset,
+  windows: readonly BuildWindow[],
+): Promise<readonly Comparison[]> {
+  const { transform } = dataset;
+  if (transform === null) throw new Error(`unreachable: ${dataset.name} is not made from other datasets`);
+  const building = open(connection, { chunkId: "", fence: 0, dataset, windows, isWhole: false });
+  await fillSeries(connection, dataset.key, building.series);
+  await fillWindows(building);
+  await makeRows(building, transform, { isReading: true });
+  const columns = transform.compared ?? [];
+  const off = (name: string): string => `abs(g.${name} - c.${name}) / greatest(abs(g.${name}), abs(c.${name}), 1e-300)`;
+  const differs = (name: string): string =>
+    `coalesce(${off(name)} > ${ROUNDING}, (g.${name} is null) <> (c.${name} is null))`;
+  const isBoth = "g.series_no is not null and c.series_no is not null";
+  const rows = await rowsOf(
+    connection,
+    `select coalesce(g.series_no, c.series_no) as series_no, count(*) filter (${isBoth}) as both,
+       count(*) filter (c.series_no is null) as only_made, count(*) filter (g.series_no is null) as only_stored,
+       count(*) filter (${isBoth} and (${columns.map(differs).join(" or ")})) as differing,
+       min(g.slot_ms) filter (${isBoth} and (${columns.map(differs).join(" or ")})) as first_ms,
+       ${columns.map((name) => `count(*) filter (${isBoth} and ${differs(name)}) as n_${name}, max(${off(name)}) as w_${name}`).join(", ")}
+     from staged_t g full outer join (
+       select c.* from ${storedRows(dataset, { columns })} c
+       join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms) c
+       on ${sameRow(dataset, "g", "c")}
+     group by 1 order by 1`,
+  );
+  return rows.map((row) => ({
+    key: (building.series[Number(row.series_no)] as Series).key,
+    both: Number(row.both),
+    onlyMade: Number(row.only_made),
+    onlyStored: Number(row.only_stored),
+    differing: Number(row.differing),
+    columns: columns.map((name) => ({
+      name,
+      differing: Number(row[`n_${name}`]),
+      worst: Number(row[`w_${name}`] ?? 0),
+    })),
+    first: row.first_ms === null ? null : instant(Number(row.first_ms)),
+  }));
 }
 
 interface Building extends Writing {
@@ -89,12 +137,16 @@ async function fillWindows({ connection, series, windows, noOf }: Building): Pro
 }
 
 /** `staged_t`: the rows that the query makes inside the windows. */
-async function makeRows(building: Building, transform: Transform): Promise<void> {
+async function makeRows(
+  building: Building,
+  transform: Transform,
+  { isReading = false }: { readonly isReading?: boolean } = {},
+): Promise<void> {
   const { connection, request } = building;
   const relations = new Map<DatasetName, string>();
   const usesNumbers = transform.query.parts.some((part) => typeof part === "string" && part.includes("slot_no"));
   for (const [i, input] of transform.inputs.entries()) {
-    relations.set(input.dataset, await relationOf(building, input, { place: i, usesNumbers }));
+    relations.set(input.dataset, await relationOf(building, input, { place: i, usesNumbers, isReading }));
   }
   const query = renderSql(transform.query, (name) => {
     const relation = relations.get(name);
@@ -117,12 +169,14 @@ function madeColumns(dataset: Dataset): readonly string[] {
 async function relationOf(
   building: Building,
   input: TransformInput,
-  { place, usesNumbers }: { readonly place: number; readonly usesNumbers: boolean },
+  options: { readonly place: number; readonly usesNumbers: boolean; readonly isReading: boolean },
 ): Promise<string> {
+  const { place, usesNumbers, isReading } = options;
   const { connection } = building;
   const dataset = building.windows[0]?.reads[place]?.dataset;
   if (!dataset) throw new Error("unreachable: a build has at least one window");
-  for (const statement of tableStatements(dataset)) await connection.run(statement);
+  // Where only is read, the tables are there already.
+  if (!isReading) for (const statement of tableStatements(dataset)) await connection.run(statement);
   const axes = axesOf(building);
   const read = `read_${place}`;
   await fillTable(
@@ -254,7 +308,8 @@ async function fillGrid(building: Building, table: string, axes: Axes, place: nu
     const hull = hulls[no];
     if (!hull || fixedStep(axis.grid) !== null) continue;
     for (const slot of slotsIn(axis.grid, { start: instant(hull.start - 2 * DAY), end: hull.end })) {
-      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++) rows.push([no, day, slot.start, slot.end]);
+      for (let day = Math.floor(slot.start / DAY); day * DAY < slot.end; day++)
+        rows.push([no, day, slot.start, slot.end]);
     }
   }
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
@@ -275,11 +330,11 @@ async function writeDifference(building: Building, windows: readonly Interval[])
   await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join staged_t g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+    anti join staged_t g on ${sameRow(dataset, "g", "c")}`);
   return writeChanges(building);
 }
 
-async function makeReceipt(building: Building, changes: readonly SeriesChange[]): Promise<Receipt> {
+async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {
   const { chunkId, fence } = building.request;
   const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
   const received = Number(row?.n ?? 0);
@@ -303,5 +358,6 @@ async function makeReceipt(building: Building, changes: readonly SeriesChange[])
     quarantinedBy: {},
     ...changesBySeries(building, changes),
     findings: {},
+    ...(isWhole ? { totals: await totalsOf(building) } : {}),
   };
 }

@@ -55,8 +55,9 @@ export async function openContext(connection: DuckDBConnection, request: Publish
     claims.map(({ object, seriesNo }) => {
       const group = groupOf[seriesNo] as AxisGroup;
       const series = request.series[seriesNo]?.series as Series;
-      const shift = group.axis.stamp.at === "end" ? group.stepMs : 0;
-      const match = shapeOf(request, object).match?.(series) ?? null;
+      const shape = shapeOf(request, object);
+      const shift = (shape.records.stamped ?? group.axis.stamp).at === "end" ? group.stepMs : 0;
+      const match = shape.match?.(series) ?? null;
       return [
         object.ordinal,
         seriesNo,
@@ -76,7 +77,8 @@ export async function openContext(connection: DuckDBConnection, request: Publish
 /** How the body of an object is read. */
 export function shapeOf({ sources, dataset }: PublishRequest, object: ObjectRecord): SourceShape {
   const shape = sources.get(object.source);
-  if (!shape) throw new Error(`${dataset.name}: object ${object.id} came from ${object.source}, which is not configured`);
+  if (!shape)
+    throw new Error(`${dataset.name}: object ${object.id} came from ${object.source}, which is not configured`);
   return shape;
 }
 

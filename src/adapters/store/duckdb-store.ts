@@ -1,22 +1,25 @@
 import { access, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { tableOf } from "../../core/dataset/dataset.ts";
 import { seriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import { nominalMs, slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
-import type { QueryResult, Receipt, Store } from "../../engine/store-port.ts";
+import type { AsOf, QueryResult, Receipt, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
-import { buildIn } from "./build.ts";
+import { buildIn, compareIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
+import { asOf, placeOf } from "./history.ts";
 import { publishIn } from "./publish.ts";
-import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { rebuildIn } from "./rebuild.ts";
+import { laterTouches, revertIn } from "./revert.ts";
+import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { findRuns } from "./runs.ts";
-import { tableName, text } from "./tables.ts";
+import { rowKeyOf, tableName, text } from "./tables.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
 
@@ -80,6 +83,26 @@ export function duckdbStore(options: {
       });
     },
 
+    revert(request) {
+      return write(`reverting ${request.dataset.name}`, (connection) => revertIn(connection, request, { history }));
+    },
+
+    laterTouches(dataset, publications) {
+      return read([], async (connection) =>
+        (await hasTable(connection, "main.receipt"))
+          ? laterTouches(connection, { dataset, publications }, history)
+          : [],
+      );
+    },
+
+    compare(dataset, windows) {
+      return read([], async (connection) =>
+        windows.length > 0 && (await hasTable(connection, tableName(dataset)))
+          ? compareIn(connection, dataset, windows)
+          : [],
+      );
+    },
+
     receipt(chunkId) {
       return read<Receipt | null>(null, async (connection) => {
         if (!(await hasTable(connection, "main.receipt"))) return null;
@@ -88,10 +111,11 @@ export function duckdbStore(options: {
       });
     },
 
-    query(sql) {
+    query(sql, past) {
       return read<QueryResult>({ columns: [], rows: [] }, async (connection) => {
         try {
           await refuseWrites(connection, sql);
+          if (past) await showPast(connection, past, history);
           const reader = await connection.runAndReadAll(sql);
           const types = reader.columnTypes();
           return {
@@ -127,7 +151,7 @@ export function duckdbStore(options: {
     doubledKeys(dataset) {
       return read(0, async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return 0;
-        const columns = [...dataset.key, dataset.time].join(", ");
+        const columns = [...dataset.key, dataset.time, ...rowKeyOf(dataset)].join(", ");
         const [row] = await rowsOf(
           connection,
           `select count(*) as n from (select 1 from ${tableName(dataset)} group by ${columns} having count(*) > 1)`,
@@ -169,6 +193,17 @@ export function duckdbStore(options: {
       });
     },
   };
+}
+
+/** Puts views of the past before the tables of the same names, for this connection. */
+async function showPast(connection: DuckDBConnection, past: AsOf, history: string): Promise<void> {
+  const seq = past.publication === null ? 0 : await placeOf(connection, past.publication);
+  if (seq === null) throw new Error(`publication ${past.publication} is not in the data file`);
+  for (const dataset of past.datasets) {
+    if (!(await hasTable(connection, tableName(dataset)))) continue;
+    const rows = await asOf(dataset, { seq, history });
+    await connection.run(`create or replace temp view ${tableOf(dataset.name)} as ${rows}`);
+  }
 }
 
 /** The file is open read-only, yet COPY, ATTACH and SET would write elsewhere. */

@@ -17,7 +17,10 @@ export async function makeFindings(
   objects: readonly JudgedObject[],
 ): Promise<Readonly<Record<string, Findings>>> {
   const { request, connection } = context;
-  const holes = request.suspects === null ? [] : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const holes =
+    request.suspects === null
+      ? []
+      : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
   const blocked = await findBlocked(context, objects);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { type Instant, instant, MINUTE } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 /** Series in one publication: each has a history of its own. */
 const SYMBOLS = ["BTC", "ETH", "SOL", "ADA", "DOT", "XRP"];
 const series = SYMBOLS.map((symbol): Series => {

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { slotsIn } from "../../core/time/grid.ts";
 import { instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { type AssetClass, ohlcvSettings, type Timeframe } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
@@ -17,7 +17,7 @@ import { suspectsByHand } from "./suspects-by-hand.ts";
 
 const root = process.env.RETROFILL_DATA ?? "";
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 
 describe.runIf(root !== "")("silence in recorded series", () => {
   let world: SmallStore;

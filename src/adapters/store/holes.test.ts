@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { slotsIn } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { type AssetClass, ohlcvSettings, type Timeframe } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 import { type ListedSlot, suspectsByHand } from "./suspects-by-hand.ts";
 
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 const NOW = instant(Date.UTC(2025, 6, 1));
 
 let world: SmallStore;

@@ -2,7 +2,7 @@ import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { Claim, Context } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { payloadColumns, storedRows, text } from "./tables.ts";
+import { payloadColumns, rowKeyOf, sameRow, storedRows, text } from "./tables.ts";
 
 /** The reason of a record that is sound, but not written because another one for its slot wins. */
 export const SUPERSEDED = "superseded";
@@ -88,17 +88,22 @@ async function blockObjects({ connection, request }: Context, blocked: readonly 
       ${blocked.map(({ object, seriesNo }) => `(${object.ordinal}, ${seriesNo})`).join(", ")})`);
 }
 
-/** The last record of a slot within one answer wins. */
-async function dropRepeats({ connection }: Context): Promise<void> {
+/** The last record of a row within one answer wins. */
+async function dropRepeats({ connection, request }: Context): Promise<void> {
+  const own = rowKeyOf(request.dataset)
+    .map((name) => `, ${name}`)
+    .join("");
   // Slots are a minute at least, so 64 minutes are a word of bits; far fewer groups than one a slot.
   const repeats = await hasRows(
     connection,
-    `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms // 3840000
-     having count(*) > bit_count(bit_or(1::ubigint << (slot_ms // 60000 % 64)::ubigint))`,
+    own === ""
+      ? `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms // 3840000
+         having count(*) > bit_count(bit_or(1::ubigint << (slot_ms // 60000 % 64)::ubigint))`
+      : `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms${own} having count(*) > 1`,
   );
   if (!repeats) return;
   await connection.run(`update staged_t set reason = ${text(SUPERSEDED)} where rowid in (
-    select id from (select rowid as id, row_number() over (partition by object_no, series_no, slot_ms order by row_no desc) as place
+    select id from (select rowid as id, row_number() over (partition by object_no, series_no, slot_ms${own} order by row_no desc) as place
       from staged_t where reason is null) where place > 1)`);
 }
 
@@ -117,7 +122,7 @@ async function dropOvertaken({ connection, request }: Context): Promise<void> {
     select g.rowid from staged_t g where ${isOvertaken("g")}
     union all
     select g.rowid from staged_t g join ${storedRows(dataset, { columns: ["object_no"] })} c
-      on c.series_no = g.series_no and c.slot_ms = g.slot_ms and c.object_no > g.object_no)`);
+      on ${sameRow(dataset, "c", "g")} and c.object_no > g.object_no)`);
 }
 
 /** SQL: whether a later answer that is published already speaks for the slot of `row`; a bad record does not. */

@@ -4,7 +4,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { type Context, seriesAt, type Writing } from "./context.ts";
 import { isOvertaken, type JudgedObject } from "./judge.ts";
 import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
 
 /** What a layer changed in one series. */
 export interface SeriesChange {
@@ -22,7 +22,9 @@ export interface SeriesChange {
 export async function openImages({ connection, request }: Writing): Promise<void> {
   const columns = request.dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
   await connection.run(`create or replace temp table image_t (change varchar, replaced_by varchar, ${columns})`);
-  await connection.run("create or replace temp table inserted_t (series_no integer, slot_ms bigint)");
+  const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
+  const own = rowKeyOf(request.dataset).map((name) => `, ${name} ${types.get(name)}`);
+  await connection.run(`create or replace temp table inserted_t (series_no integer, slot_ms bigint${own.join("")})`);
 }
 
 /**
@@ -61,7 +63,7 @@ export async function mergeLayer(
 export async function writeNew(context: Writing, rows: string): Promise<readonly SeriesChange[]> {
   const changes = await changesOf(context, `(select *, null::bigint as old_row from ${rows})`);
   await insertRows(context, rows);
-  await context.connection.run(`insert into inserted_t select series_no, slot_ms from ${rows}`);
+  await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${rows}`);
   return changes;
 }
 
@@ -75,7 +77,7 @@ export async function findDifferences(
   await connection.run(`create or replace temp table diff_t as
     select g.*, c.row_id as old_row from (${sound}) g
     left join ${storedRows(request.dataset, within === undefined ? { columns } : { columns, within })} c
-      on c.series_no = g.series_no and c.slot_ms = g.slot_ms
+      on ${sameRow(request.dataset, "c", "g")}
     where c.row_id is null or ${differs}`);
 }
 
@@ -89,8 +91,12 @@ export async function writeChanges(context: Writing): Promise<readonly SeriesCha
       select old_row from diff_t where old_row is not null union all select row_id from lost_t)`);
   }
   await insertRows(context, "diff_t");
-  await connection.run("insert into inserted_t select series_no, slot_ms from diff_t where old_row is null");
+  await connection.run(`insert into inserted_t select ${insertedColumns(context)} from diff_t where old_row is null`);
   return changes;
+}
+
+function insertedColumns({ request }: Writing): string {
+  return ["series_no", "slot_ms", ...rowKeyOf(request.dataset)].join(", ");
 }
 
 /** `lost_t`: stored rows in the window of a complete answer that has no record for their slot, not even a bad one. */
@@ -99,8 +105,8 @@ async function findLost({ connection, request }: Context, within: Interval): Pro
     select lost.* from (
       select c.series_no, c.slot_ms, c.row_id, c.object_no as stored_object, o.object_no
       from ${storedRows(request.dataset, { columns: [OBJECT_COLUMN], within })} c
-      anti join (select series_no, slot_ms from staged_t where reason is null
-        and (object_no, series_no) in (select (object_no, series_no) from layer_t)) g on g.series_no = c.series_no and g.slot_ms = c.slot_ms
+      anti join (select * from staged_t where reason is null
+        and (object_no, series_no) in (select (object_no, series_no) from layer_t)) g on ${sameRow(request.dataset, "g", "c")}
       join layer_t o on o.series_no = c.series_no and o.complete and c.slot_ms >= o.start_ms and c.slot_ms < o.end_ms
     ) lost
     where stored_object < object_no and not ${isOvertaken("lost")}

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { instant, MINUTE } from "../../core/time/instant.ts";
 import { classifyAnswer } from "../../engine/fetch/classify.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
@@ -15,7 +15,7 @@ const BARS = 12;
 const WRITTEN = 0.30000000000000004;
 const source = polygonSource();
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 const T0 = Date.UTC(2024, 0, 2);
 const window = { start: instant(T0), end: instant(T0 + BARS * MINUTE) };
 

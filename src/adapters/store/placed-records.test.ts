@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { instant, MINUTE } from "../../core/time/instant.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { binanceSource } from "../../sources/binance/binance.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
@@ -52,7 +52,7 @@ function candle(minute: number): unknown[] {
 }
 
 function seriesOf(symbol: string): Series {
-  const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+  const pipeline = candlesOnly(settings);
   const entry = pipeline.entry(symbol.toUpperCase(), { assetClass: "crypto", timeframes: ["1m"] });
   const [series] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

@@ -1,19 +1,19 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { Receipt } from "../../engine/store-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
 
 const shape = polygonSource().records;
 const settings = ohlcvSettings.parse({});
-const pipeline = ohlcvPipeline({ ...settings, source: "polygon" });
+const pipeline = candlesOnly(settings);
 const T0 = Date.UTC(2024, 0, 2);
 const btc = seriesOf("BTC", "1m");
 const eth = seriesOf("ETH", "1m");
@@ -307,18 +307,39 @@ describe("objects that overlap", () => {
 });
 
 describe("a publication that fails", () => {
-  it("leaves nothing behind, not even a before-image", async () => {
+  it("leaves nothing behind", async () => {
     await world.publish([await world.put(btc, { window: minutes(0, 3), records: bars(0, 3) })]);
     const object = await world.put(btc, { window: minutes(0, 3), records: bars(0, 2, 5) });
     const before = await world.rows("select * from market_data order by ts");
-    // The fence is written last, with the receipt: one that is no integer fails after all else is done.
+    // The fence is written with the receipt: one that is no integer fails after all rows are written.
     await expect(world.publish([object], { fence: Number.NaN })).rejects.toThrow();
     expect(await world.rows("select * from market_data order by ts")).toEqual(before);
     expect(await world.rows("select count(*) from receipt")).toEqual([[1]]);
-    expect(await filesBelow(join(world.dir, "history"))).toEqual([]);
+    expect(await filesBelow(join(world.dir, "history"))).toEqual(["inserted/r1.b1-1.parquet"]);
     const receipt = await world.publish([object]);
     expect(receipt.counts).toEqual(counts({ received: 2, updated: 2, retracted: 1 }));
-    expect(await filesBelow(join(world.dir, "history"))).toEqual(["r1.b3-1.parquet"]);
+    expect(await filesBelow(join(world.dir, "history"))).toEqual(["inserted/r1.b1-1.parquet", "r1.b3-1.parquet"]);
+  });
+
+  it("leaves not even its before-image and the slots it filled, when it fails after they are written", async () => {
+    await world.publish([await world.put(btc, { window: minutes(0, 3), records: bars(0, 3) })]);
+    const object = await world.put(btc, { window: minutes(0, 4), records: [...bars(0, 2, 5), ...bars(3, 1)] });
+    const before = await world.rows("select * from market_data order by ts");
+    // The view over all before-images comes after them: it cannot be made beside one that cannot be read.
+    const unreadable = join(world.dir, "history", "dataset=ohlcv.market_data", "version=1", "r1.b1-1.parquet");
+    await writeFile(unreadable, "not parquet");
+    await expect(world.publish([object])).rejects.toThrow();
+    await rm(unreadable);
+    expect(await world.rows("select * from market_data order by ts")).toEqual(before);
+    expect(await world.rows("select count(*) from receipt")).toEqual([[1]]);
+    expect(await filesBelow(join(world.dir, "history"))).toEqual(["inserted/r1.b1-1.parquet"]);
+    const receipt = await world.publish([object]);
+    expect(receipt.counts).toEqual(counts({ received: 3, inserted: 1, updated: 2, retracted: 1 }));
+    expect(await filesBelow(join(world.dir, "history"))).toEqual([
+      "inserted/r1.b1-1.parquet",
+      "inserted/r1.b3-1.parquet",
+      "r1.b3-1.parquet",
+    ]);
   });
 
   it("names a bronze file that is not what was received", async () => {
@@ -394,7 +415,10 @@ async function byHand(world: SmallStore, sql: string): Promise<void> {
   instance.closeSync();
 }
 
+/** Paths below the folder of the dataset's history. */
 async function filesBelow(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  const root = join(dir, "dataset=ohlcv.market_data", "version=1");
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort();
 }

@@ -12,7 +12,7 @@ import { mergeLayer, openImages, type SeriesChange } from "./merge.ts";
 import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
 import { stage } from "./stage.ts";
-import { tableStatements, text } from "./tables.ts";
+import { storedRows, tableStatements, text } from "./tables.ts";
 
 /**
  * Stages the records of bronze objects, judges them, compares them with what is stored and writes the difference, the
@@ -81,6 +81,7 @@ async function writeAnswers(context: Context, objects: readonly JudgedObject[]):
     appender.appendBigInt(BigInt(object.answered.end));
     appender.appendBoolean(complete);
     appender.appendBigInt(BigInt(object.receivedAt));
+    appender.appendBigInt(BigInt(object.businessNow));
     appender.endRow();
   }
   appender.closeSync();
@@ -122,6 +123,16 @@ type ChangeCount = "inserted" | "updated" | "retracted";
 /** One kind of change over all series. */
 export function sumOf(changes: readonly SeriesChange[], count: ChangeCount): number {
   return changes.reduce((n, one) => n + one[count], 0);
+}
+
+/** How many rows each series of a publication has stored. */
+export async function totalsOf({ connection, request }: Writing): Promise<Readonly<Record<string, number>>> {
+  const rows = await rowsOf(
+    connection,
+    `select series_no, count(*) as n from ${storedRows(request.dataset)} group by series_no`,
+  );
+  const counts = new Map(rows.map((row) => [Number(row.series_no), Number(row.n)]));
+  return Object.fromEntries(request.series.map(({ series }, i) => [series.key, counts.get(i) ?? 0]));
 }
 
 /** What changed by series, as a receipt says it. */

@@ -1,16 +1,16 @@
 import { rm } from "node:fs/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { PublishRequest, Receipt, RebuildRequest } from "../../engine/store-port.ts";
+import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
 import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { findHoles } from "./holes.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
-import { changesBySeries, publishIn, sumOf } from "./publish.ts";
+import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
 
 /** Runs work on a data file, opened for that long. */
 export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -135,7 +135,7 @@ async function writeDifference(writing: Writing): Promise<readonly SeriesChange[
   await findDifferences(writing, `select * from ${fresh}`, { columns });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join ${fresh} g on g.series_no = c.series_no and g.slot_ms = c.slot_ms`);
+    anti join ${fresh} g on ${sameRow(dataset, "g", "c")}`);
   return writeChanges(writing);
 }
 
@@ -186,6 +186,7 @@ async function makeReceipt(
     },
     quarantinedBy: counts.quarantinedBy,
     ...changesBySeries(writing, changes),
+    totals: await totalsOf(writing),
     findings: Object.fromEntries(
       request.series.map(({ series }, i) => [
         series.key,

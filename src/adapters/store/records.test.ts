@@ -32,6 +32,29 @@ const DAYS: RecordShape = {
   },
 };
 const WRAPPED: RecordShape = { ...DAYS, path: "rows" };
+/** Objects in which null is a value of some fields, as a list of reports has those to come. */
+const REPORTS: RecordShape = {
+  path: "",
+  stamp: "date",
+  fields: {
+    symbol: { type: "string", required: true },
+    date: { type: "date", required: true },
+    eps: { type: "number", required: false, nullable: true },
+    revenue: { type: "decimal-text", required: true, nullable: true },
+    note: { type: "string", required: false },
+  },
+};
+/** Objects with members that only their case tells apart, as a market's day has tickers and times. */
+const TICKERS: RecordShape = {
+  path: "results",
+  stamp: "t",
+  key: "ticker",
+  fields: {
+    ticker: { type: "string", required: true, member: "T" },
+    t: { type: "integer", required: true },
+    n: { type: "integer", required: false, nullable: true },
+  },
+};
 
 let dir: string;
 let instance: DuckDBInstance;
@@ -90,6 +113,34 @@ describe("a body that is the list of records", () => {
   });
 });
 
+it("null is a value where the field is nullable, on either path", async () => {
+  const object = await put(
+    `[{"symbol":"A","date":"2024-02-29","eps":null,"revenue":"5"},{"symbol":"A","date":"1969-12-31","eps":1.5,"revenue":null},
+      {"symbol":"B","date":"2024-03-01","revenue":"7.25","note":"x"}]`,
+  );
+  const rows = [
+    { symbol: "A", date: Date.UTC(2024, 1, 29), eps: null, revenue: 5, note: null, unreadable: false },
+    { symbol: "A", date: -86_400_000, eps: 1.5, revenue: null, note: null, unreadable: false },
+    { symbol: "B", date: Date.UTC(2024, 2, 1), eps: null, revenue: 7.25, note: "x", unreadable: false },
+  ];
+  expect(object.strict).toBe(true);
+  expect(await read([object], REPORTS)).toMatchObject(rows);
+  expect(await read([careful(object)], REPORTS)).toMatchObject(rows);
+});
+
+it("a member that only its case tells from another is read under the field's name, on either path", async () => {
+  const object = await put('{"results":[{"T":"A","t":7,"n":1},{"t":8,"T":"a","n":null,"o":1.5}]}');
+  const rows = [
+    { ticker: "A", t: 7, n: 1, unreadable: false },
+    { ticker: "a", t: 8, n: null, unreadable: false },
+  ];
+  expect(object.strict).toBe(true);
+  expect(await read([object], TICKERS)).toMatchObject(rows);
+  expect(await read([careful(object)], TICKERS)).toMatchObject(rows);
+  const [swapped] = await read([careful(await put('{"results":[{"T":7,"t":"A"}]}'))], TICKERS);
+  expect(swapped).toMatchObject({ ticker: null, t: null, unreadable: true });
+});
+
 describe("the careful path", () => {
   it.each<readonly [string, boolean]>([
     ['[1,"1.5"]', true],
@@ -135,9 +186,28 @@ describe("the careful path", () => {
   });
 });
 
+describe("the careful path of nullable fields", () => {
+  it.each<readonly [string, object]>([
+    ["null for a date", { date: null }],
+    ["a number for a date", { date: 20240209 }],
+    ["a missing field that may only be null", { revenue: undefined }],
+    ["null in a field that is not nullable", { note: null }],
+    ["a text in a nullable field", { eps: "1" }],
+    ["a number for a nullable text", { revenue: 2 }],
+  ])("finds a record with %s unreadable", async (_what, wrong) => {
+    const good = { symbol: "A", date: "2024-02-29", eps: 1, revenue: "2" };
+    const records = [good, { ...good, ...wrong }];
+    expect(isStrict(JSON.parse(JSON.stringify(records)), REPORTS)).toBe(false);
+    const rows = await read([careful(await put(JSON.stringify(records)))], REPORTS);
+    expect(rows.map(({ unreadable }) => unreadable)).toEqual([false, true]);
+  });
+});
+
 it("both paths read the same of what is strict, and the careful one finds unreadable what is not", async () => {
-  for (const shape of [LISTS, DAYS]) {
-    const records = fc.sample(anyRecord(shape), { numRuns: 4_000, seed: 20_260_130 });
+  for (const shape of [LISTS, DAYS, REPORTS, { ...TICKERS, path: "" }]) {
+    const sample = fc.sample(anyRecord(shape), { numRuns: 4_000, seed: 20_260_130 });
+    // As JSON has them: it writes null for what is no number.
+    const records = JSON.parse(JSON.stringify(sample)) as readonly unknown[];
     const good = records.filter((record) => isStrict([record], shape));
     expect(good.length).toBeGreaterThan(300);
     expect(records.length - good.length).toBeGreaterThan(300);
@@ -166,7 +236,15 @@ function anyRecord(shape: RecordShape): fc.Arbitrary<unknown> {
   };
   const fields = Object.entries(shape.fields);
   if (fields[0]?.[1].at === undefined) {
-    return fc.record(Object.fromEntries(fields.map(([name, { type }]) => [name, anyOf(type)])), { requiredKeys: [] });
+    const members = fields.map(([name, { type, member, nullable, required }]) => {
+      const value = nullable ? fc.option(anyOf(type), { freq: 3 }) : anyOf(type);
+      // Absent in half of the records, or in few where it must be there.
+      const isThere = fc.integer({ min: 0, max: 19 }).map((n) => n >= (required ? 1 : 10));
+      return fc.tuple(fc.constant(member ?? name), value, isThere);
+    });
+    return fc
+      .tuple(...members)
+      .map((all) => Object.fromEntries(all.filter(([, , isThere]) => isThere).map(([name, value]) => [name, value])));
   }
   const places = [0, 1, 2, 3].map((i) => anyOf(fields.find(([, { at }]) => at === i)?.[1].type ?? "any"));
   return fc.tuple(fc.tuple(...places), fc.integer({ min: 0, max: 12 })).map(([list, length]) => list.slice(0, length));
@@ -178,7 +256,7 @@ async function put(body: string): Promise<ObjectRecord> {
   const path = `${ordinal}.json.gz`;
   await writeFile(join(dir, "bronze", path), gzipSync(body));
   const json = JSON.parse(body);
-  const shape = [LISTS, DAYS, WRAPPED].find((one) => isStrict(recordsOf(json, one), one));
+  const shape = [LISTS, DAYS, WRAPPED, REPORTS, TICKERS].find((one) => isStrict(recordsOf(json, one), one));
   return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined } as ObjectRecord;
 }
 

@@ -31,7 +31,7 @@ export function recordsQuery(
   const strict = objects.every((object) => object.strict);
   const fields = Object.entries(shape.fields);
   const list = shape.path === "" ? WHOLE_BODY : shape.path;
-  const read = strict ? readTrusted(fields, shape) : readCarefully(fields);
+  const read = strict ? readTrusted(fields) : readCarefully(fields);
   return `select object_no, row_no, ${fields.map(([name], i) => `${read.columns[i]} as ${name}`).join(", ")},
       ${strict ? "false" : unreadable(fields, shape)} as unreadable, record
     from (select *, ${read.parts} as part from (
@@ -61,13 +61,14 @@ interface Reading {
 }
 
 /** Records known to have the declared types: casts cannot fail and nothing is looked at twice. */
-function readTrusted(fields: readonly Field[], shape: RecordShape): Reading {
-  if (!recordsAreLists(shape)) {
+function readTrusted(fields: readonly Field[]): Reading {
+  const isStruct = fields.every(([, { at, member }]) => at === undefined && member === undefined);
+  if (isStruct) {
     const struct = fields.map(([name, { type }]) => `${name} ${isText(type) ? "VARCHAR" : DUCK_TYPE[type]}`);
     const columns = fields.map(([name, { type }]) => trusted(`record.${name}`, type));
     return { type: `STRUCT(${struct.join(", ")})`, parts: "null", columns };
   }
-  // DuckDB has no struct of places; one parse that takes out all of them is as fast.
+  // DuckDB has no struct of places, nor of names that differ in case only; one parse that takes out all is as fast.
   const placed = fields.filter(([, { at }]) => at !== null);
   const place = new Map(placed.map(([name], i) => [name, i + 1]));
   const columns = fields.map(([name, { type }]) => {
@@ -121,7 +122,9 @@ function unreadable(fields: readonly Field[], shape: RecordShape): string {
     .filter(([, { at }]) => at !== null)
     .map((field) => {
       const isNull = `${readField(field)} is null`;
-      return field[1].required ? isNull : `(${jsonType(field)} is not null and ${isNull})`;
+      const { required, nullable } = field[1];
+      if (nullable) return `(coalesce(${jsonType(field)}, ${required ? "''" : "'NULL'"}) <> 'NULL' and ${isNull})`;
+      return required ? isNull : `(${jsonType(field)} is not null and ${isNull})`;
     });
   const kind = recordsAreLists(shape) ? "ARRAY" : "OBJECT";
   return `coalesce(json_type(record), '') <> '${kind}' or ${wrong.join(" or ")}
@@ -138,6 +141,6 @@ function isNumber(field: Field): string {
 }
 
 /** Where the field is in its record. */
-function pathOf([name, { at }]: Field): string {
-  return typeof at === "number" ? `$[${at}]` : `$."${name}"`;
+function pathOf([name, { at, member }]: Field): string {
+  return typeof at === "number" ? `$[${at}]` : `$."${member ?? name}"`;
 }

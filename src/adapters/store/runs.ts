@@ -3,7 +3,7 @@ import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { fixedStep } from "../../core/dataset/slot-numbers.ts";
 import { fillTable, hasRows } from "./rows.ts";
-import { storedRows } from "./tables.ts";
+import { rowKeyOf, storedRows } from "./tables.ts";
 
 /**
  * Fills `run_t` with runs of neighbouring stored rows of the series in `series_t`: `series_no` and the slots `low` and
@@ -20,7 +20,7 @@ export async function findRuns(
     "series_no integer, step_ms bigint",
     series.map(({ axis }, i) => [i, fixedStep(axis.grid)]),
   );
-  const rows = `(select c.series_no, c.slot_ms, t.step_ms from ${storedRows(dataset)} c
+  const rows = `(select ${rowKeyOf(dataset).length > 0 ? "distinct " : ""}c.series_no, c.slot_ms, t.step_ms from ${storedRows(dataset)} c
     join step_t t on t.series_no = c.series_no)`;
   // Counting rows per block of 64 slots tells which blocks are one run; only the others are sorted row by row. On
   // gapless series this is five times faster than comparing each row with the one before.

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { instant } from "../../core/time/instant.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { type AssetClass, ohlcvSettings, type Timeframe } from "../../pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { type SmallStore, smallStore } from "./small-store.ts";
@@ -322,7 +322,7 @@ function shown(span: { start: number; end: number }): string {
 }
 
 function seriesOf(symbol: string, assetClass: AssetClass, timeframe: Timeframe, settings: Settings = {}): Series {
-  const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse(settings), source: "polygon" });
+  const pipeline = candlesOnly(ohlcvSettings.parse(settings));
   const entry = pipeline.entry(symbol.toUpperCase(), { assetClass, timeframes: [timeframe] });
   const [series] = pipeline.series(marketData.name, entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

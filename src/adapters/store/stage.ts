@@ -1,17 +1,15 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { RetrofillError } from "../../core/errors.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import { stampsOf } from "./axes.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import type { SourceShape } from "../../engine/store-port.ts";
+import { readBody } from "../bronze/bronze.ts";
+import { stampsOf } from "./axes.ts";
 import { type Context, shapeOf } from "./context.ts";
-import { recordsQuery } from "./records.ts";
+import { recordsQueries } from "./file-records.ts";
 import { fillTable, rowsOf } from "./rows.ts";
 import { payloadColumns, text } from "./tables.ts";
 
@@ -59,7 +57,9 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
   await connection.run(`create or replace temp table staged_t (object_no bigint, series_no integer, row_no bigint,
     slot_ms bigint, reason varchar, record json, ${payload.map((name) => `${name} ${types.get(name)}`).join(", ")})`);
   const civilObjects = new Set(
-    context.claims.filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null).map(({ object }) => object.ordinal),
+    context.claims
+      .filter(({ seriesNo }) => context.groupOf[seriesNo]?.stepMs === null)
+      .map(({ object }) => object.ordinal),
   );
   for (const [source, shape] of request.sources) {
     for (const strict of [true, false]) {
@@ -69,9 +69,10 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
             object.source === source && object.strict === strict && civilObjects.has(object.ordinal) === civil,
         );
         if (some.length === 0) continue;
-        const records = recordsQuery(some, { shape: shape.records, bronze });
-        if (civil) await stageCivil(context, shape, records);
-        else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+        for (const records of await recordsQueries(some, { shape: shape.records, bronze })) {
+          if (civil) await stageCivil(context, shape, records);
+          else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+        }
       }
     }
   }
@@ -85,13 +86,14 @@ function claimJoin({ key }: RecordShape): string {
     where f.object_no = r.object_no)))`;
 }
 
-/** Records of series whose slots have one length: the stamp alone tells the slot. */
+/** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */
 function placedOnSteps(records: string, shape: RecordShape): string {
-  const { stamp } = shape;
-  const start = `r.${stamp} - o.shift_ms`;
+  const { stamp, stampWithin = false } = shape;
+  const start = stampWithin ? `(r.${stamp} - 1) // o.step_ms * o.step_ms` : `r.${stamp} - o.shift_ms`;
+  const isOnGrid = stampWithin ? `r.${stamp} > 0` : `r.${stamp} % o.step_ms = 0 and ${start} >= 0`;
   return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
-      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and r.${stamp} % o.step_ms = 0
-        and ${start} >= 0 then ${start} end as slot_ms,
+      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and ${isOnGrid}
+        then ${start} end as slot_ms,
       ${start} + o.step_ms as slot_end
     from (${records}) r ${claimJoin(shape)}`;
 }
@@ -99,7 +101,7 @@ function placedOnSteps(records: string, shape: RecordShape): string {
 /** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
 async function stageCivil(context: Context, shape: SourceShape, records: string): Promise<void> {
   const { connection, groups } = context;
-  const { stamp, stampWithin = false } = shape.records;
+  const { stamp, stampWithin = false, stamped } = shape.records;
   await connection.run(`create or replace temp table record_t as
     select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r ${claimJoin(shape.records)}`);
   const spans = await rowsOf(
@@ -118,12 +120,11 @@ async function stageCivil(context: Context, shape: SourceShape, records: string)
       start: slotAt(grid, instant(before.start - 1)).start,
       end: slotAt(grid, after.end).end,
     };
-    return [...stampsOf(group.axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
+    const axis = stamped === undefined ? group.axis : { ...group.axis, stamp: stamped };
+    return [...stampsOf(axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
-  const isItsSlot = stampWithin
-    ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
-    : "s.stamp_ms = r.stamp_ms";
+  const isItsSlot = stampWithin ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end" : "s.stamp_ms = r.stamp_ms";
   const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
     left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
   await connection.run(insertion(context, shape, placed));
@@ -156,8 +157,8 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
 }
 
 /**
- * The objects whose bodies DuckDB does not read as JSON although they are what was received: JavaScript's parser let
- * them pass (half a surrogate pair, a member twice).
+ * The objects whose bodies DuckDB does not read although they are what was received: JavaScript's parser let them pass
+ * (half a surrogate pair, a member twice).
  */
 async function findUnreadable(
   { connection, request }: Context,
@@ -168,7 +169,9 @@ async function findUnreadable(
   for (const object of objects) {
     try {
       const { records } = shapeOf(request, object);
-      await connection.run(`select max(hash(r)) from (${recordsQuery([object], { shape: records, bronze })}) r`);
+      for (const query of await recordsQueries([object], { shape: records, bronze })) {
+        await connection.run(`select max(hash(r)) from (${query}) r`);
+      }
     } catch {
       await checkBody(object, bronze);
       found.push(object);
@@ -182,7 +185,7 @@ async function checkBody(object: ObjectRecord, bronze: string): Promise<void> {
   let hash: string;
   try {
     hash = createHash("sha256")
-      .update(await promisify(gunzip)(await readFile(path)))
+      .update(await readBody(path))
       .digest("hex");
   } catch (cause) {
     throw damaged(object, `${path} cannot be read`, cause);

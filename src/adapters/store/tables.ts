@@ -26,7 +26,8 @@ export function tableStatements(dataset: Dataset): readonly string[] {
     `create table if not exists receipt (chunk varchar, fence bigint, body json, seq bigint)`,
     // What was answered by which object: a later answer wins, whichever is published first.
     `create table if not exists answer (dataset varchar, version integer, series varchar, object_no bigint,
-       start_ms bigint, end_ms bigint, complete boolean, received_ms bigint)`,
+       start_ms bigint, end_ms bigint, complete boolean, received_ms bigint,
+       business_now bigint)`,
     `create table if not exists quarantine (dataset varchar, version integer, series varchar, object_no bigint,
        row_no bigint, slot timestamp, reason varchar, record json)`,
     `create or replace view main.${tableOf(dataset.name)} as select * from ${table}`,
@@ -46,11 +47,23 @@ export function payloadColumns(dataset: Dataset): readonly string[] {
  * only those with a slot inside `within`, if given. `row_id` holds within a transaction only.
  */
 export function storedRows(dataset: Dataset, options: { columns?: readonly string[]; within?: Interval } = {}): string {
-  const { columns = [], within } = options;
+  const { within } = options;
+  const columns = [...new Set([...(options.columns ?? []), ...rowKeyOf(dataset)])];
   const { time } = dataset;
   const inside = within ? ` where c.${time} >= epoch_ms(${within.start}) and c.${time} < epoch_ms(${within.end})` : "";
   return `(select s.series_no, epoch_ms(c.${time}) as slot_ms, c.rowid as row_id${columns.map((name) => `, c.${name}`).join("")}
     from ${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")}${inside})`;
+}
+
+/** Columns that tell rows of one slot apart. */
+export function rowKeyOf({ rowKey = [] }: Pick<Dataset, "rowKey">): readonly string[] {
+  return rowKey;
+}
+
+/** SQL: whether two relations with `series_no`, `slot_ms` and the row key mean the same row. */
+export function sameRow(dataset: Pick<Dataset, "rowKey">, a: string, b: string): string {
+  const own = rowKeyOf(dataset).map((name) => ` and ${a}.${name} is not distinct from ${b}.${name}`);
+  return `${a}.series_no = ${b}.series_no and ${a}.slot_ms = ${b}.slot_ms${own.join("")}`;
 }
 
 /** A SQL text literal. */

@@ -1,6 +1,6 @@
-import type { Reach } from "../dataset/dataset.ts";
 import type { Axis } from "../dataset/axis.ts";
-import { slotNumberFrom, slotNumbered } from "../dataset/slot-numbers.ts";
+import type { Reach } from "../dataset/dataset.ts";
+import { slotNumbered, slotNumberFrom } from "../dataset/slot-numbers.ts";
 import { snapOut } from "../time/grid.ts";
 import { type Instant, instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
@@ -72,9 +72,26 @@ export function staleSet(axis: Axis, reach: Reach, segments: Segments, changes: 
   return normalize(stale);
 }
 
-/** What has to be made of a series: what was never made of the `ready` stretches in `scope`, and what is stale. */
-export function unmadeSet(segments: Segments, ready: IntervalSet, stale: IntervalSet): IntervalSet {
-  return union(subtract(ready, setOf(segments, "covered")), stale);
+/** The change up to which all of a made series is current; null where nothing was made. */
+export function oldestSeen(segments: Segments): number | null {
+  let oldest: number | null = null;
+  for (const { state, seq } of segments) {
+    if (state === "covered" && (oldest === null || (seq ?? 0) < oldest)) oldest = seq ?? 0;
+  }
+  return oldest;
+}
+
+/** What has to be made of a series: what was never made of `ready`, and what is stale and can still be made. */
+export function unmadeSet(
+  segments: Segments,
+  { ready, stale, scope }: { readonly ready: IntervalSet; readonly stale: IntervalSet; readonly scope: IntervalSet },
+): IntervalSet {
+  return union(subtract(intersect(ready, scope), setOf(segments, "covered")), intersect(stale, ready));
+}
+
+/** What was made of a series and cannot be made any more: its input was taken back. */
+export function withdrawnSet(segments: Segments, ready: IntervalSet): IntervalSet {
+  return subtract(setOf(segments, "covered"), ready);
 }
 
 /** Where every required input of a series was answered. */

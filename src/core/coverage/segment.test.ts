@@ -12,9 +12,11 @@ import {
 } from "../time/interval-set.ts";
 import {
   answeredSet,
+  applyBuilt,
   applyDispute,
   applyFindings,
   applyUnanswered,
+  type Built,
   cut,
   type Findings,
   type Segment,
@@ -290,6 +292,80 @@ describe("a disputed stretch", () => {
   it("is a hole again where bronze had no row, since nobody asked a second time", () => {
     const healed = applyFindings(disputed, { answered: [], holes: [span(3, 4)], blocked: [], restored: [span(2, 5)] });
     expect(stateAt(healed, 3)).toBe("hole");
+  });
+});
+
+describe("a build of rows that are made from other datasets", () => {
+  type Build = Omit<Built, "seq">;
+  const anyBuild: fc.Arbitrary<Build> = fc.record({
+    windows: anySet,
+    current: anySet,
+    withdrawn: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anySet }),
+  });
+  const build = (windows: IntervalSet, seq: number, current: IntervalSet = []): Built => ({
+    windows,
+    seq,
+    current,
+    withdrawn: [],
+  });
+
+  it("leaves every instant with the seq of the last build that made it, or lifted it once it was made", () => {
+    fc.assert(
+      fc.property(fc.array(anyBuild, { maxLength: 7 }), (builds) => {
+        const segments = builds.reduce<Segments>((before, one, i) => applyBuilt(before, { ...one, seq: i + 1 }), []);
+        for (let at = 0; at < LAST; at++) {
+          const isIn = (set: IntervalSet): boolean => containsInstant(set, instant(at));
+          let seq: number | null = null;
+          for (const [i, { windows, current, withdrawn }] of builds.entries()) {
+            if (isIn(windows)) seq = i + 1;
+            else if (isIn(withdrawn)) seq = null;
+            else if (isIn(current) && seq !== null) seq = i + 1;
+          }
+          const found = segments.find((segment) => overlapOf(segment, span(at, at + 1)) !== null) ?? null;
+          expect(found?.seq ?? null).toBe(seq);
+          if (found) expect([found.state, found.asked, found.reason, found.chunk]).toEqual(["covered", 1, null, null]);
+        }
+        for (const [i, segment] of segments.entries()) {
+          const next = segments[i + 1];
+          expect(segment.start).toBeLessThan(segment.end);
+          if (next) expect(next.start).toBeGreaterThanOrEqual(segment.end);
+          if (next?.start === segment.end) expect(next.seq).not.toBe(segment.seq);
+        }
+      }),
+    );
+  });
+
+  it("replaces whatever was claimed where it made rows, claims nothing where it withdrew them, lifts only covered", () => {
+    fc.assert(
+      fc.property(anyHistory, anyBuild, (history, one) => {
+        const before = replay(history);
+        const after = applyBuilt(before, { ...one, seq: 9 });
+        for (let at = 0; at < LAST; at++) {
+          const here = span(at, at + 1);
+          const isIn = (set: IntervalSet): boolean => containsInstant(set, here.start);
+          const claim = cut(after, [here])[0];
+          const earlier = cut(before, [here])[0];
+          if (isIn(one.windows)) {
+            expect(claim).toEqual({ ...here, state: "covered", asked: 1, reason: null, chunk: null, seq: 9 });
+          } else if (isIn(one.withdrawn)) expect(claim).toBeUndefined();
+          else if (earlier?.state === "covered" && isIn(one.current)) expect(claim).toEqual({ ...earlier, seq: 9 });
+          else expect(claim).toEqual(earlier);
+        }
+      }),
+    );
+  });
+
+  it("is one segment with its neighbour where both have seen the same changes, two where not", () => {
+    const first = applyBuilt([], build([span(0, 4)], 3));
+    expect(applyBuilt(first, build([span(4, 8)], 3))).toEqual([
+      { ...span(0, 8), state: "covered", asked: 1, reason: null, chunk: null, seq: 3 },
+    ]);
+    const apart = applyBuilt(first, build([span(4, 8)], 5));
+    expect(apart.map(({ start, end, seq }) => [start, end, seq])).toEqual([
+      [0, 4, 3],
+      [4, 8, 5],
+    ]);
+    expect(applyBuilt(first, build([span(4, 8)], 5, [span(0, 4)]))).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, intersect, normalize, subtract, union } from "../time/interval-set.ts";
 
 /**
  * What was answered for a stretch of one series. What no segment holds was never asked.
@@ -140,11 +140,14 @@ export interface Built {
   readonly seq: number;
   /** What no change up to `seq` has reached besides: as good as made now. */
   readonly current: IntervalSet;
+  /** What cannot be made any more, because its input was taken back: nothing is claimed there. */
+  readonly withdrawn: IntervalSet;
 }
 
 /** The segments of a made series after a build. */
-export function applyBuilt(before: Segments, { windows, seq, current }: Built): Segments {
-  const others = before.flatMap((segment) => cut([segment], subtract([segment], windows)));
+export function applyBuilt(before: Segments, { windows, seq, current, withdrawn }: Built): Segments {
+  const gone = union(windows, withdrawn);
+  const others = before.flatMap((segment) => cut([segment], subtract([segment], gone)));
   const lifted = cut(others, current).map((segment): Segment => {
     const { start, end, state, asked, reason, chunk } = segment;
     return segment.state === "covered" ? { start, end, state, asked, reason, chunk, seq } : segment;
@@ -154,11 +157,6 @@ export function applyBuilt(before: Segments, { windows, seq, current }: Built): 
     ({ start, end }): Segment => ({ start, end, state: "covered", asked: 1, reason: null, chunk: null, seq }),
   );
   return inOrder([...kept, ...lifted, ...made]);
-}
-
-/** The segments without what was claimed inside `spans`: it was never asked any more. */
-export function withoutClaims(before: Segments, spans: IntervalSet): Segments {
-  return inOrder(before.flatMap((segment) => cut([segment], subtract([segment], spans))));
 }
 
 /** `segments` reduced to `spans`, each keeping what it says. O(n log m). */

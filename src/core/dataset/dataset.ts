@@ -73,6 +73,8 @@ export interface Transform {
   readonly kind: "transform";
   readonly query: Sql;
   readonly inputs: readonly TransformInput[];
+  /** Columns in which a source's own rows are held against made ones, where a series has both. */
+  readonly compared?: readonly string[];
 }
 
 /** A named table with declared columns, keys and a logic version. */
@@ -86,6 +88,8 @@ export interface Dataset {
   /** Columns that name a series, in order; with the time column they are the row's key. */
   readonly key: readonly string[];
   readonly time: string;
+  /** Columns that tell rows of one slot apart, such as an invoice's line; without any, a slot has one row. */
+  readonly rowKey?: readonly string[];
   /** How rows are read from a source's records; null where all rows are made from other datasets. */
   readonly extract: Extract | null;
   /** How rows are made from other datasets; null where all come from a source. */

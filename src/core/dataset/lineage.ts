@@ -8,7 +8,9 @@ export function upstreamOf(datasets: readonly Dataset[], name: DatasetName): Rea
 /** The datasets that are made from `name`, directly or not; itself not among them. */
 export function downstreamOf(datasets: readonly Dataset[], name: DatasetName): ReadonlySet<DatasetName> {
   return reach(name, (one) =>
-    datasets.filter((other) => other.name !== one && inputsOf(datasets, other.name).includes(one)).map(({ name }) => name),
+    datasets
+      .filter((other) => other.name !== one && inputsOf(datasets, other.name).includes(one))
+      .map(({ name }) => name),
   );
 }
 

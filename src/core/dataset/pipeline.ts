@@ -21,6 +21,17 @@ export interface SuspectRule {
   readonly minSessions: number;
 }
 
+/**
+ * A query that finds stretches which a source has restated since they were answered. It yields `entry`, `narrow` (the
+ * narrowing part's value), `start_ms`, `end_ms` and `why`; `:now` stands for business now in epoch milliseconds.
+ */
+export interface RestatementRule {
+  readonly title: string;
+  /** Tables that must be there for the question to make sense. */
+  readonly reads: readonly string[];
+  readonly sql: string;
+}
+
 /** A named selector with defaults; it makes a plan like any other. */
 export interface Job {
   readonly name: string;
@@ -64,6 +75,8 @@ export interface Pipeline {
   series(dataset: DatasetName, entry: RegistryEntry, now: Instant): readonly Series[];
   /** When a silence on a sparse axis is suspect; null where silence is ordinary (events). */
   suspects(dataset: DatasetName): SuspectRule | null;
+  /** What the stored data show to be on an old basis, to be asked again. */
+  readonly restatements: readonly RestatementRule[];
   readonly jobs: readonly Job[];
   readonly retired: readonly RetiredJob[];
   /** Queries that people check results with, by title. */

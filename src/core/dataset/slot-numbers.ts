@@ -70,20 +70,25 @@ export function slotNumbered(axis: Slots, number: number): Instant {
   return instant(piece.start + Math.min(last, Math.max(0, number - piece.from)) * piece.stepMs);
 }
 
-/** Slots of the longest session: 390 for minutes of New York's exchanges, 1 for days and longer. */
+/** Slots of a usual session: 390 for minutes of New York's exchanges, 1 for days and longer. */
 export function slotsOfSession(axis: Slots): number {
   const { grid, calendar } = axis;
   if (nominalMs(grid.grain) >= DAY) return 1;
-  // Two weeks hold a full session in every calendar; years apart, so that no holiday season hides it.
-  const samples = [2015, 2022].map((year) => Date.UTC(year, 5, 1));
-  let most = 1;
-  for (const start of samples) {
-    for (const { open, close } of calendar.sessions({ start: instant(start), end: instant(start + 14 * DAY) })) {
+  // A fortnight of summer and one of winter: the count that most sessions have, of two as frequent the larger.
+  const counts = new Map<number, number>();
+  for (const start of [Date.UTC(2022, 5, 6), Date.UTC(2023, 0, 23)]) {
+    let taken = 0;
+    for (const { open, close } of calendar.sessions({ start: instant(start), end: instant(start + 11 * DAY) })) {
       const slots = snapOut(grid, { start: open, end: close });
-      most = Math.max(most, slotNumberFrom(axis, slots.end) - slotNumberFrom(axis, slots.start));
+      const end = slotNumberFrom(axis, slots.end);
+      // A slot that meets two sessions belongs to the first.
+      const count = end - Math.max(taken, slotNumberFrom(axis, slots.start));
+      taken = end;
+      counts.set(count, (counts.get(count) ?? 0) + 1);
     }
   }
-  return most;
+  const [usual] = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0]);
+  return usual?.[0] ?? 1;
 }
 
 function numberAll({ grid, calendar }: Slots): readonly SlotPiece[] {

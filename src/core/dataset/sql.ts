@@ -5,7 +5,10 @@ import type { Dataset, DatasetName, Sql } from "./dataset.ts";
  *
  *     sql`select symbol, avg(close) as mean from ${marketData} group by symbol`
  */
-export function sql(strings: TemplateStringsArray, ...values: readonly (Pick<Dataset, "name"> | Sql | number | string)[]): Sql {
+export function sql(
+  strings: TemplateStringsArray,
+  ...values: readonly (Pick<Dataset, "name"> | Sql | number | string)[]
+): Sql {
   const parts: Sql["parts"][number][] = [];
   for (const [i, text] of strings.entries()) {
     parts.push(text);
@@ -30,15 +33,17 @@ export function renderSql(query: Sql, relation: (dataset: DatasetName) => string
 
 /** The query without comments and with single spaces: two texts that differ mean two logics. */
 function logicText(query: Sql): string {
-  return renderSql(query, (dataset) => `{${dataset}}`)
-    .replaceAll(/--[^\n]*/g, " ")
-    .replaceAll(/\/\*[\s\S]*?\*\//g, " ")
-    .replaceAll(/\s+/g, " ")
-    .trim();
+  return (
+    renderSql(query, (dataset) => `{${dataset}}`)
+      // Literals are taken whole: what looks like a comment or a space inside one is logic.
+      .replaceAll(/('(?:[^']|'')*')|--[^\n]*|\/\*[\s\S]*?\*\/|\s+/g, (_, literal?: string) => literal ?? " ")
+      .replaceAll(/('(?:[^']|'')*')| +/g, (_, literal?: string) => literal ?? " ")
+      .trim()
+  );
 }
 
 /** What a version's rows follow from, as text: another text under the same version is a mistake. */
-export function logicOf({ columns, key, time, extract, transform }: Dataset): string {
+export function logicOf({ columns, key, time, rowKey, extract, transform }: Dataset): string {
   const made = transform && { query: logicText(transform.query), inputs: transform.inputs };
-  return JSON.stringify([columns, key, time, extract, made]);
+  return JSON.stringify([columns, key, time, rowKey, extract, made]);
 }

@@ -1,8 +1,8 @@
 import type { Series, SeriesKey } from "../dataset/series.ts";
-import { slotsIn } from "../time/grid.ts";
+import { countSlotsOf, slotsIn } from "../time/grid.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { type IntervalSet, intersect, spanOf, subtract } from "../time/interval-set.ts";
+import { EMPTY, type IntervalSet, intersect, intersects, spanOf, subtract } from "../time/interval-set.ts";
 
 /** One way to ask for series of one dataset. */
 export interface AccessPath {
@@ -21,6 +21,8 @@ export interface AccessPath {
   group?(series: Series): string;
   /** What it holds of a series; only for `held`. */
   held?(series: Series): IntervalSet;
+  /** What is read for a window, where one reading answers several series; only for `held`. */
+  target?(series: Series, window: Interval): string;
 }
 
 /** What one series wants to be asked for. */
@@ -32,6 +34,8 @@ export interface Wanted {
   readonly due: IntervalSet;
   /** `gaps` with closed hours around them, for paths that ask by range. */
   readonly ranges: IntervalSet;
+  /** Of `gaps`, what was answered once without a row. */
+  readonly silent?: IntervalSet;
 }
 
 export interface PlannedChunk {
@@ -59,9 +63,10 @@ export function choosePaths(
   wanted: readonly Wanted[],
   paths: readonly AccessPath[],
 ): { readonly chunks: readonly PlannedChunk[]; readonly choices: readonly Choice[] } {
-  const chunks: PlannedChunk[] = [];
+  const held: HeldChunk[] = [];
   const choices: Choice[] = [];
-  const left = wanted.map((one) => takeHeld(one, paths, chunks, choices)).filter((one) => one.gaps.length > 0);
+  const left = wanted.map((one) => takeHeld(one, paths, held, choices)).filter((one) => one.gaps.length > 0);
+  const chunks: PlannedChunk[] = [...shared(held)];
   const groups = new Map<string, { readonly path: AccessPath; readonly members: Wanted[] }>();
   const byRange: Wanted[] = [];
   for (const one of left) {
@@ -93,8 +98,8 @@ export function choosePaths(
     }
   }
   // In the order in which series were wanted: a plan reads like its registry.
-  const places = new Map(wanted.map((one, i) => [one, i]));
-  byRange.sort((a, b) => (places.get(origin(a, wanted)) ?? 0) - (places.get(origin(b, wanted)) ?? 0));
+  const places = new Map(wanted.map(({ series }, i) => [series, i]));
+  byRange.sort((a, b) => (places.get(a.series) ?? 0) - (places.get(b.series) ?? 0));
   for (const one of byRange) {
     const path = keyPath(one.series, paths);
     if (!path) continue;
@@ -107,13 +112,6 @@ export function choosePaths(
 
 const MANY = "*" as SeriesKey;
 
-/** Above this many slots asking slot by slot cannot be cheaper than any range. */
-const MOST_SLOTS = 50_000;
-
-function origin(one: Wanted, wanted: readonly Wanted[]): Wanted {
-  return wanted.find(({ series }) => series === one.series) ?? one;
-}
-
 function keyPath(series: Series, paths: readonly AccessPath[]): AccessPath | undefined {
   return paths.find((path) => path.kind === "key" && path.serves(series));
 }
@@ -122,24 +120,57 @@ function callsByRange(one: Wanted, paths: readonly AccessPath[]): number {
   return keyPath(one.series, paths)?.windows(one.series, one.ranges).length ?? Number.POSITIVE_INFINITY;
 }
 
+/** A question to files. */
+interface HeldChunk {
+  readonly path: AccessPath;
+  readonly series: Series;
+  readonly window: Interval;
+}
+
 /** What files hold is asked of them; returns what they lack. */
-function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: PlannedChunk[], choices: Choice[]): Wanted {
+function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: HeldChunk[], choices: Choice[]): Wanted {
+  const { series } = one;
+  const other = keyPath(series, paths);
+  // A silence that somebody answered already is for who can be asked by calls: a file says the same twice.
+  const aside = other === undefined ? EMPTY : (one.silent ?? EMPTY);
   let { gaps, ranges } = one;
   for (const path of paths) {
-    if (path.kind !== "held" || !path.serves(one.series)) continue;
-    const held = path.held?.(one.series) ?? [];
+    if (path.kind !== "held" || !path.serves(series)) continue;
+    const held = subtract(path.held?.(series) ?? EMPTY, aside);
     const inside = intersect(gaps, held);
     if (inside.length === 0) continue;
-    const windows = path.windows(one.series, inside);
-    for (const window of windows) chunks.push({ source: path.name, key: one.series.key, keys: null, window });
-    const other = keyPath(one.series, paths);
-    const calls = other ? other.windows(one.series, inside).length : 0;
+    const windows = path.windows(series, inside);
+    chunks.push(...windows.map((window) => ({ path, series, window })));
+    const calls = other ? other.windows(series, inside).length : 0;
     const instead = { source: other?.name ?? "nothing", calls };
     choices.push({ source: path.name, series: 1, calls: windows.length, instead });
     gaps = subtract(gaps, held);
-    ranges = subtract(ranges, held);
+    const left = gaps;
+    // Closed hours go with their sessions: what is left of them alone holds nothing that is wanted.
+    ranges = subtract(ranges, held).filter((span) => intersects(left, [span]));
   }
   return { ...one, gaps, ranges };
+}
+
+/** Questions for the same window of the same file are one. */
+function shared(held: readonly HeldChunk[]): readonly PlannedChunk[] {
+  const questions = new Map<
+    string,
+    { readonly path: AccessPath; readonly window: Interval; readonly keys: SeriesKey[] }
+  >();
+  for (const [i, { path, series, window }] of held.entries()) {
+    const target = path.target?.(series, window) ?? i;
+    const id = JSON.stringify([path.name, target, window.start, window.end]);
+    const question = questions.get(id) ?? { path, window, keys: [] };
+    questions.set(id, question);
+    question.keys.push(series.key);
+  }
+  return [...questions.values()].map(({ path, window, keys }) => ({
+    source: path.name,
+    key: keys.length === 1 ? (keys[0] as SeriesKey) : MANY,
+    keys: keys.length === 1 ? null : keys,
+    window,
+  }));
 }
 
 /** The members to ask by range and those to ask slot by slot together. */
@@ -147,18 +178,21 @@ function cheapestCut(
   members: readonly Wanted[],
   paths: readonly AccessPath[],
 ): { readonly range: readonly Wanted[]; readonly together: readonly Wanted[] } {
-  const sized = members
-    .map((one) => ({ one, starts: startsOf(one), calls: callsByRange(one, paths) }))
-    .sort((a, b) => b.starts.length - a.starts.length);
-  if (sized.reduce((sum, { starts }) => sum + starts.length, 0) > MOST_SLOTS) return { range: members, together: [] };
+  const inRange = members.map((one) => ({ one, calls: callsByRange(one, paths) }));
+  const allByRange = inRange.reduce((sum, { calls }) => sum + calls, 0);
+  // A member with more slots than all ranges cost is asked by range whatever the others do: its slots need no list.
+  const sized = inRange
+    .map(({ one, calls }) => ({ one, calls, slots: countDue(one) }))
+    .map((member) => ({ ...member, starts: member.slots > allByRange ? [] : startsOf(member.one) }))
+    .sort((a, b) => b.slots - a.slots);
   // From the shortest member on: what all from `cut` on cost together, beside what those before cost by range.
   const seen = new Set<Instant>();
   const slotCalls: number[] = new Array(sized.length + 1).fill(0) as number[];
   for (let i = sized.length - 1; i >= 0; i--) {
     for (const start of sized[i]?.starts ?? []) seen.add(start);
-    slotCalls[i] = seen.size;
+    slotCalls[i] = Math.max(seen.size, sized[i]?.slots ?? 0);
   }
-  let best = { cut: sized.length, calls: sized.reduce((sum, { calls }) => sum + calls, 0) };
+  let best = { cut: sized.length, calls: allByRange };
   let rangeCalls = 0;
   for (let cut = 0; cut < sized.length; cut++) {
     const calls = rangeCalls + (slotCalls[cut] ?? 0);
@@ -169,6 +203,10 @@ function cheapestCut(
     range: sized.slice(0, best.cut).map(({ one }) => one),
     together: sized.slice(best.cut).map(({ one }) => one),
   };
+}
+
+function countDue({ series, gaps, due }: Wanted): number {
+  return countSlotsOf(series.axis.grid, intersect(gaps, due));
 }
 
 function startsOf(one: Wanted): readonly Instant[] {

@@ -1,33 +1,36 @@
 import { describe, expect, it } from "vitest";
 import { ALWAYS } from "../calendar/always.ts";
-import { standingOf } from "../coverage/gaps.ts";
+import { gapSet, standingOf } from "../coverage/gaps.ts";
 import type { Segments } from "../coverage/segment.ts";
 import { type Series, seriesKey } from "../dataset/series.ts";
 import { DAY, HOUR, type Instant, instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import type { IntervalSet } from "../time/interval-set.ts";
-import { buildSteps, planRepair, repairAllowance, type SeriesState } from "./build-plan.ts";
+import { type IntervalSet, subtract, union } from "../time/interval-set.ts";
+import type { AccessPath } from "./access-paths.ts";
+import { fetchSteps, planRepair, repairAllowance, type SeriesState, seriesPlan } from "./build-plan.ts";
 
 const START = Date.parse("2024-03-01T00:00:00Z");
 const DAY_ONE = hours(0, 24);
+const NOTHING_MADE = { fresh: 0, halo: 0 };
 
 describe("the steps of a plan", () => {
   it("ask for every gap but what is in bronze already, and price it", () => {
     const covered = segment("covered", 0, 6);
-    const states = [
-      stateOf("A", [covered], { unpublished: [hours(6, 8)] }),
-      stateOf("B", [segment("covered", 0, 24)], {}),
-    ];
-    const { steps, cost, series } = buildSteps(states, {
-      source: "trial",
-      pendingChunks: ["run-1.1"],
-      minutesFor: (calls) => calls * 2,
-    });
+    const states = [stateOf("A", [covered], { unpublished: [hours(6, 8)] }), stateOf("B", [segment("covered", 0, 24)])];
+    const { steps, rows, choices } = fetchSteps(states, [byRange()]);
     expect(steps).toEqual([
-      { kind: "fetch", dataset: "trial.hours", version: 1, source: "trial", chunks: [{ key: "A", ...hours(8, 24) }] },
-      { kind: "build", dataset: "trial.hours", version: 1, pendingChunks: ["run-1.1"] },
+      {
+        kind: "fetch",
+        dataset: "trial.hours",
+        version: 1,
+        source: "trial",
+        provider: "trial.example",
+        chunks: [{ key: "A", ...hours(8, 24) }],
+      },
     ]);
-    expect(cost).toMatchObject({ calls: 1, minutes: 2, rows: 16 });
+    expect(rows).toBe(16);
+    expect(choices).toEqual([]);
+    const series = states.map((state) => seriesPlan(state, state.series.key === "A" ? 1 : 0, NOTHING_MADE));
     expect(series.map(({ key, gapSlots, coveredSlots, calls }) => ({ key, gapSlots, coveredSlots, calls }))).toEqual([
       { key: "A", gapSlots: 18, coveredSlots: 6, calls: 1 },
       { key: "B", gapSlots: 0, coveredSlots: 24, calls: 0 },
@@ -37,20 +40,55 @@ describe("the steps of a plan", () => {
 
   it("sum up reasons by cause and place, largest first", () => {
     const segments = [segment("covered", 4, 8), segment("hole", 8, 9), segment("covered", 9, 20)];
-    const { series } = buildSteps([stateOf("A", segments, {})], {
-      source: "s",
-      pendingChunks: [],
-      minutesFor: () => 0,
-    });
-    expect(series[0]?.reasons).toEqual([
+    expect(seriesPlan(stateOf("A", segments), 0, NOTHING_MADE).reasons).toEqual([
       { cause: "never-asked", place: "leading", slots: 4 },
       { cause: "never-asked", place: "trailing", slots: 4 },
       { cause: "asked-once", place: "inner", slots: 1 },
     ]);
   });
 
+  it("ask covered slots again where that is wanted, and say how many", () => {
+    const state = stateOf("A", [segment("covered", 0, 20)], { again: [hours(18, 20)] });
+    const { steps, rows } = fetchSteps([state], [byRange()]);
+    expect(steps.map((step) => step.chunks)).toEqual([[{ key: "A", ...hours(18, 24) }]]);
+    expect(rows).toBe(6);
+    expect(seriesPlan(state, 1, NOTHING_MADE)).toMatchObject({
+      gapSlots: 4,
+      againSlots: 2,
+      coveredSlots: 20,
+      made: false,
+    });
+  });
+
+  it("are one for each source that is asked, in the order of the series", () => {
+    const states = [stateOf("A", []), stateOf("B", []), stateOf("C", [])];
+    const only = (name: string, keys: readonly string[]): ReturnType<typeof byRange> => ({
+      ...byRange(name),
+      serves: (series) => keys.includes(series.key),
+    });
+    const { steps } = fetchSteps(states, [only("one", ["B"]), only("other", ["A", "C"])]);
+    expect(steps.map(({ source, provider, chunks }) => [source, provider, chunks.map(({ key }) => key)])).toEqual([
+      ["other", "other.example", ["A", "C"]],
+      ["one", "one.example", ["B"]],
+    ]);
+  });
+
+  it("name all series that one question answers, and count the rows of each", () => {
+    const states = [stateOf("A", [segment("covered", 1, 24)]), stateOf("B", [segment("covered", 1, 24)])];
+    const { steps, rows } = fetchSteps(states, [byRange(), slotBySlot()]);
+    expect(steps.map(({ source, chunks }) => [source, chunks])).toEqual([
+      ["grouped", [{ key: "*", keys: ["A", "B"], ...hours(0, 1) }]],
+    ]);
+    expect(rows).toBe(2);
+  });
+
+  it("count only due slots as rows where more is asked", () => {
+    const state = { ...stateOf("A", []), ranges: [{ start: hours(0, 1).start, end: hours(30, 40).end }] };
+    expect(fetchSteps([state], [byRange()])).toMatchObject({ rows: 24, steps: [{ chunks: [hours(0, 40)] }] });
+  });
+
   it("are none without series", () => {
-    expect(buildSteps([], { source: "s", pendingChunks: [], minutesFor: () => 0 }).steps).toEqual([]);
+    expect(fetchSteps([], [byRange()])).toEqual({ steps: [], choices: [], rows: 0 });
   });
 });
 
@@ -100,14 +138,20 @@ function repair(
   segments: Segments,
   options: { readonly allowance: number; readonly wasAnswered?: (window: Interval) => boolean },
 ): ReturnType<typeof planRepair> {
-  return planRepair([stateOf("A", segments, {})], {
+  return planRepair([{ ...stateOf("A", segments), windows: (gaps) => gaps }], {
     allowance: options.allowance,
     wasAnswered: (_, window) => options.wasAnswered?.(window) ?? false,
     widen: (_, window) => ({ start: instant(window.start - HOUR), end: instant(window.end + HOUR) }),
   });
 }
 
-function stateOf(name: string, segments: Segments, options: { readonly unpublished?: IntervalSet }): SeriesState {
+/** Wants its gaps, less what bronze holds unpublished, and what is asked again. */
+function stateOf(
+  name: string,
+  segments: Segments,
+  options: { readonly unpublished?: IntervalSet; readonly again?: IntervalSet } = {},
+): SeriesState {
+  const { unpublished = [], again = [] } = options;
   const series = seriesOf(name);
   const now = instant(START + 9 * DAY);
   const standing = standingOf(series, segments, {
@@ -117,8 +161,22 @@ function stateOf(name: string, segments: Segments, options: { readonly unpublish
     refusedAt: () => null,
     leaveOut: "fresh",
   });
-  const windows = (gaps: IntervalSet): IntervalSet => gaps;
-  return { series, requested: DAY_ONE, standing, segments, unpublished: options.unpublished ?? [], windows };
+  const wanted = subtract(union(gapSet(standing), again), unpublished);
+  return { series, requested: DAY_ONE, standing, segments, wanted, ranges: wanted, again };
+}
+
+/** One question a gap. */
+function byRange(name = "trial"): AccessPath & { readonly provider: string } {
+  return { name, provider: `${name}.example`, kind: "key", serves: () => true, windows: (_, gaps) => gaps };
+}
+
+/** One question an hour, for all series. */
+function slotBySlot(): AccessPath & { readonly provider: string } {
+  return {
+    ...byRange("grouped"),
+    kind: "all",
+    group: () => "all",
+  };
 }
 
 function seriesOf(name: string): Series {
@@ -138,6 +196,9 @@ function seriesOf(name: string): Series {
       earliest: null,
     },
     since: DAY_ONE.start,
+    source: "trial",
+    lookbackMs: 0,
+    params: {},
     ask: {},
   };
 }

@@ -1,5 +1,5 @@
 import { type Gap, type GapCause, type GapPlace, placeOf, type Standing } from "../coverage/gaps.ts";
-import type { Segments } from "../coverage/segment.ts";
+import { type Segments, spansOf } from "../coverage/segment.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlotsOf } from "../time/grid.ts";
 import { type Interval, overlaps } from "../time/interval.ts";
@@ -37,6 +37,7 @@ export function fetchSteps(
       gaps: state.wanted,
       due: state.standing.due,
       ranges: state.ranges,
+      silent: spansOf(state.standing.gaps.filter(({ cause }) => cause === "asked-once")),
     }),
   );
   const { chunks, choices } = choosePaths(wanted, paths);
@@ -79,7 +80,7 @@ export function repairAllowance(calls: number): number {
 }
 
 /** What a plan says of one series. */
-export function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
+export function seriesPlan(state: SeriesState, calls: number, making: SeriesPlan["making"]): SeriesPlan {
   const { standing, series } = state;
   return {
     dataset: series.dataset,
@@ -93,6 +94,7 @@ export function seriesPlan(state: SeriesState, calls: number): SeriesPlan {
     emptySlots: standing.slots.empty,
     gapSlots: standing.slots.gap,
     gapCount: standing.gaps.length,
+    making,
     againSlots: countSlotsOf(series.axis.grid, state.again),
     leftOut: standing.refused.map(({ start, end, reason }) => ({ start, end, reason: reason ?? "refused" })),
     reasons: reasonsOf(state),

@@ -33,6 +33,8 @@ export interface Request {
    * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
    */
   readonly ask: "gaps" | "again" | "bronze";
+  /** A run whose doings are taken back; nothing is asked then. */
+  readonly revert: string | null;
 }
 
 /** What a plan says of one series. */
@@ -51,6 +53,8 @@ export interface SeriesPlan {
   readonly emptySlots: number;
   readonly gapSlots: number;
   readonly gapCount: number;
+  /** Of a made series, at most: slots never made that can be, and made ones that changed inputs reach. */
+  readonly making: { readonly fresh: number; readonly halo: number };
   /** Covered slots that are asked again: an incremental run's tail, or everything with `again`. */
   readonly againSlots: number;
   /** Refused less than a day ago and therefore left out. */
@@ -88,8 +92,10 @@ export interface BuildStep {
   readonly rebuild: boolean;
   /** For made series: at most these stretches; what turns out unchanged upstream is not touched. */
   readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
-  /** Slots in `windows` at most: gaps to close, and the halo that changed inputs reach. */
-  readonly slots: { readonly fresh: number; readonly halo: number };
+  /** Of a rebuild: stored answers that are read again. */
+  readonly objects: number;
+  /** The run that is taken back, or null. */
+  readonly reverts: string | null;
 }
 
 export type Step = FetchStep | BuildStep;
@@ -155,6 +161,6 @@ export function isEmptyPlan(plan: Pick<Plan, "steps">): boolean {
   return plan.steps.every((step) =>
     step.kind === "fetch"
       ? step.chunks.length === 0
-      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild,
+      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild && step.reverts === null,
   );
 }

@@ -1,4 +1,4 @@
-import { readFor, staleSet } from "../../core/coverage/lineage.ts";
+import { oldestSeen, readFor, staleSet } from "../../core/coverage/lineage.ts";
 import { type Built, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { inputKeyOf, type Series, type SeriesKey } from "../../core/dataset/series.ts";
@@ -24,15 +24,22 @@ export interface MakeContext {
 export interface Unmade {
   readonly series: Series;
   readonly windows: IntervalSet;
+  /** What was made and cannot be made any more: its rows go. */
+  readonly withdrawn: IntervalSet;
 }
 
 /**
  * Makes the rows of some stretches of series whose rows come from other datasets, as one unit: announced with the last
  * change of any input that it can have read, one store transaction, then the ledger's commit.
  */
-export async function buildWindows(context: MakeContext, run: RunRecord, unmade: readonly Unmade[]): Promise<Receipt | null> {
+export async function buildWindows(
+  context: MakeContext,
+  run: RunRecord,
+  unmade: readonly Unmade[],
+  options: { readonly isWhole: boolean },
+): Promise<Receipt | null> {
   const { ledger, store, dataset } = context;
-  const window = spanOf(normalize(unmade.flatMap((one) => one.windows)));
+  const window = spanOf(normalize(unmade.flatMap((one) => [...one.windows, ...one.withdrawn])));
   if (window === null) return null;
   // Read before the store is: rows of a change that is in the ledger are in the store already.
   const seq = await ledger.lastChange();
@@ -47,7 +54,10 @@ export async function buildWindows(context: MakeContext, run: RunRecord, unmade:
     chunkId: publication.id,
     fence: run.fence,
     dataset,
-    windows: unmade.flatMap(({ series, windows }) => windows.map((span) => buildWindow(context, series, span))),
+    windows: unmade.flatMap(({ series, windows, withdrawn }) =>
+      union(windows, withdrawn).map((span) => buildWindow(context, series, span)),
+    ),
+    isWhole: options.isWhole,
   });
   await commitReceipt(context, publication, receipt);
   return receipt;
@@ -58,7 +68,7 @@ export function groupsOf(unmade: readonly Unmade[], rows: number): readonly (rea
   const groups: { readonly members: Unmade[]; size: number }[] = [];
   for (const one of unmade) {
     for (const part of partsOf(one, rows)) {
-      const size = countSlotsOf(part.series.axis.grid, part.windows);
+      const size = countSlotsOf(part.series.axis.grid, union(part.windows, part.withdrawn));
       const last = groups[groups.length - 1];
       if (last && last.size + size <= rows) {
         last.members.push(part);
@@ -70,7 +80,7 @@ export function groupsOf(unmade: readonly Unmade[], rows: number): readonly (rea
 }
 
 /** A series' windows in parts of at most `rows` slots. */
-function partsOf({ series, windows }: Unmade, rows: number): readonly Unmade[] {
+function partsOf({ series, windows, withdrawn }: Unmade, rows: number): readonly Unmade[] {
   const { grid } = series.axis;
   const parts: Interval[][] = [[]];
   let size = 0;
@@ -90,7 +100,10 @@ function partsOf({ series, windows }: Unmade, rows: number): readonly Unmade[] {
     size += slots;
   };
   for (const span of windows) add(span);
-  return parts.filter((list) => list.length > 0).map((list) => ({ series, windows: normalize(list) }));
+  const made = parts
+    .filter((list) => list.length > 0)
+    .map((list) => ({ series, windows: normalize(list), withdrawn: EMPTY }));
+  return withdrawn.length === 0 ? made : [...made, { series, windows: EMPTY, withdrawn }];
 }
 
 function middleOf({ axis }: Series, { start, end }: Interval): Interval["start"] | null {
@@ -109,11 +122,13 @@ async function builtBy(
   const segments = await ledger.segments(dataset.name, dataset.version, keys);
   const stale = await staleBesides(context, unmade, segments);
   const built: Record<string, Built> = {};
-  for (const { series, windows } of unmade) {
+  for (const { series, windows, withdrawn } of unmade) {
     const covered = setOf(segments.get(series.key) ?? [], "covered");
     const before = built[series.key];
     const all = union(before?.windows ?? EMPTY, windows);
-    built[series.key] = { windows: all, seq, current: subtract(subtract(covered, stale.get(series.key) ?? EMPTY), all) };
+    const gone = union(before?.withdrawn ?? EMPTY, withdrawn);
+    const current = subtract(subtract(covered, stale.get(series.key) ?? EMPTY), union(all, gone));
+    built[series.key] = { windows: all, seq, current, withdrawn: gone };
   }
   return built;
 }
@@ -128,8 +143,11 @@ async function staleBesides(
     const { name, version, key } = datasetNamed(input.dataset);
     const after = new Map<SeriesKey, number>();
     for (const { series } of unmade) {
-      const seen = (segments.get(series.key) ?? []).filter(({ state }) => state === "covered").map((one) => one.seq ?? 0);
-      if (seen.length > 0) after.set(inputKeyOf(series, input, key), Math.min(...seen));
+      const seen = oldestSeen(segments.get(series.key) ?? []);
+      if (seen === null) continue;
+      const place = inputKeyOf(series, input, key);
+      // Several made series may share an input: the one that has seen least counts.
+      after.set(place, Math.min(after.get(place) ?? seen, seen));
     }
     const changes = await ledger.changesAfter(name, version, after);
     for (const { series } of unmade) {
@@ -141,7 +159,12 @@ async function staleBesides(
   return stale;
 }
 
-function buildWindow({ dataset, datasetNamed }: MakeContext, series: Series, span: Interval): BuildWindow {
+/** One stretch of a series and what has to be read to make its rows. */
+export function buildWindow(
+  { dataset, datasetNamed }: Pick<MakeContext, "dataset" | "datasetNamed">,
+  series: Series,
+  span: Interval,
+): BuildWindow {
   const reads = (dataset.transform?.inputs ?? []).map((input) => {
     const source = datasetNamed(input.dataset);
     const parts = Object.fromEntries(

@@ -6,7 +6,15 @@ import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/ser
 import type { Instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
-import { type ChunkRecord, type Ledger, MANY, type ObjectRecord, type Owner, type RunRecord } from "../ledger-port.ts";
+import {
+  type ChunkRecord,
+  type Ledger,
+  MANY,
+  type ObjectRecord,
+  type Owner,
+  type Reverts,
+  type RunRecord,
+} from "../ledger-port.ts";
 import type { Clock } from "../ports.ts";
 import type { PublishedSeries, Receipt, SourceShape, Store } from "../store-port.ts";
 
@@ -85,9 +93,14 @@ export async function commitReceipt(
   chunk: ChunkRecord,
   receipt: Receipt,
 ): Promise<void> {
-  const { members, built = {} } = chunk.progress as unknown as {
+  const {
+    members,
+    built = {},
+    reverts,
+  } = chunk.progress as unknown as {
     readonly members: readonly string[];
     readonly built?: Readonly<Record<string, Built>>;
+    readonly reverts?: Reverts;
   };
   await context.ledger.commitPublication(
     {
@@ -102,6 +115,8 @@ export async function commitReceipt(
         Object.entries(receipt.findings).map(([key, found]): [SeriesKey, Findings] => [asSeriesKey(key), found]),
       ),
       built: new Map(Object.entries(built).map(([key, made]): [SeriesKey, Built] => [asSeriesKey(key), made])),
+      reverts,
+      totals: receipt.totals,
       members,
       changes: receipt.changes,
     },

@@ -11,7 +11,7 @@ type Failure = Extract<Outcome, { kind: "failure" }>;
  *
  * In this order, since status codes alone mislead: the transport; what the source reads in it (a refusal inside a 200,
  * the text of a 403); whether it is JSON at all; the HTTP status. Rows come only from a JSON answer with a status of
- * 2xx, whatever the source says. A `Retry-After` applies to every class that waits.
+ * 2xx, whatever the source says, or from a file. A `Retry-After` applies to every class that waits.
  */
 export function classifyAnswer(
   source: Source,
@@ -24,6 +24,8 @@ export function classifyAnswer(
   const toldMs = retryAfterMs(answer.headers, answer.receivedAt);
   const reading = source.classify(series, request, seen);
   if (reading?.kind === "failure") return withTold(reading, toldMs);
+  // A file's lines are judged one by one when they are published.
+  if (reading !== null && source.records.reader !== undefined && isSuccess(seen)) return { ...reading, strict: false };
   if (reading === null || !isData(seen)) return withTold(classifyStatus(seen), toldMs);
   return { ...reading, strict: isStrict(recordsOf(seen.json, source.records) ?? [], source.records) };
 }
@@ -87,7 +89,11 @@ function statusClass(answer: Answer): FailureClass {
 }
 
 function isData(answer: Answer): boolean {
-  return answer.status >= 200 && answer.status < 300 && answer.isJson && !isPage(answer);
+  return isSuccess(answer) && answer.isJson && !isPage(answer);
+}
+
+function isSuccess({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
 }
 
 function isPage({ headers, text, isJson }: Answer): boolean {

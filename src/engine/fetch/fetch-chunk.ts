@@ -192,6 +192,7 @@ async function commit(
       runId: chunk.runId,
       chunkId: chunk.id,
       page: before.page,
+      format: context.source.records.reader?.format ?? "json",
     },
     answer.body,
     (file) => ({

@@ -10,6 +10,7 @@ const SHAPE: RecordShape = {
     c: { type: "number", required: true },
     n: { type: "integer", required: false },
     s: { type: "string", required: false },
+    d: { type: "date", required: false, nullable: true },
   },
 };
 
@@ -45,6 +46,8 @@ describe("isStrict", () => {
     ["required fields only", '[{"t":1,"c":1.5}]'],
     ["all fields", '[{"t":1,"c":-1e-7,"n":0,"s":""}]'],
     ["undeclared fields", '[{"t":1,"c":1,"otc":true,"x":null}]'],
+    ["a day of the calendar", '[{"t":1,"c":1,"d":"2024-02-29"}]'],
+    ["null in a nullable field", '[{"t":1,"c":1,"d":null}]'],
     ["an integer written as a float", '[{"t":1.0,"c":1,"n":1e3}]'],
   ])("accepts %s", (_what, json) => {
     expect(isStrict(JSON.parse(json), SHAPE)).toBe(true);
@@ -61,6 +64,8 @@ describe("isStrict", () => {
     ["a number beyond all", '[{"t":1,"c":1e400}]'],
     ["a truth value", '[{"t":1,"c":true}]'],
     ["a number for a text", '[{"t":1,"c":1,"s":5}]'],
+    ["a day that is none", '[{"t":1,"c":1,"d":"2023-02-29"}]'],
+    ["a time for a date", '[{"t":1,"c":1,"d":"2024-02-29T00:00:00Z"}]'],
     ["a list as a record", "[[1,2]]"],
     ["null as a record", "[null]"],
     ["one bad record among good ones", '[{"t":1,"c":1},{"t":2,"c":[]},{"t":3,"c":1}]'],
@@ -150,5 +155,9 @@ describe("recordsOf", () => {
     expect(recordsOf({ results: [1] }, SHAPE)).toEqual([1]);
     expect(recordsOf({ rows: [1] }, SHAPE)).toBeUndefined();
     expect(recordsOf(null, SHAPE)).toBeUndefined();
+  });
+
+  it("is the body itself when the shape has no path", () => {
+    expect(recordsOf([1], { ...SHAPE, path: "" })).toEqual([1]);
   });
 });

@@ -29,22 +29,22 @@ export function probe(body: Buffer): BodyProbe {
 
 /**
  * Whether every record has exactly the declared JSON types: a reader may then trust them without looking.
- * An integer is exact in 64-bit floats, a number finite (`1e400` is not), null is none of the types; undeclared fields
- * are allowed. One pass.
+ * An integer is exact in 64-bit floats, a number finite (`1e400` is not), a date is a day of the calendar; null is none
+ * of the types unless the field is nullable; undeclared fields are allowed. One pass.
  */
 export function isStrict(records: unknown, shape: RecordShape): boolean {
   if (!Array.isArray(records)) return false;
   const asLists = recordsAreLists(shape);
   const fields = Object.entries(shape.fields)
     .filter(([, { at }]) => at !== null)
-    .map(([name, { type, required, at }]) => ({ key: at ?? name, type, required }));
+    .map(([name, { at, member, ...field }]) => ({ key: at ?? member ?? name, ...field }));
   for (const record of records as readonly unknown[]) {
     if (typeof record !== "object" || record === null || Array.isArray(record) !== asLists) return false;
-    for (const { key, type, required } of fields) {
+    for (const { key, type, required, nullable } of fields) {
       const value = (record as Readonly<Record<string | number, unknown>>)[key];
       if (value === undefined) {
         if (required) return false;
-      } else if (!hasType(value, type)) return false;
+      } else if (value === null ? nullable !== true : !hasType(value, type)) return false;
     }
   }
   return true;

@@ -1,20 +1,47 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
-import { affected } from "../../core/coverage/lineage.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
+import { affected } from "../../core/coverage/lineage.ts";
 import { setOf } from "../../core/coverage/segment.ts";
-import { withClosedHours } from "../../core/dataset/axis.ts";
+import { dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
-import { upstreamOf } from "../../core/dataset/lineage.ts";
+import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
 import { logicOf } from "../../core/dataset/sql.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { AccessPath, Choice } from "../../core/plan/access-paths.ts";
-import { BYTES_PER_ROW, fetchSteps, repairAllowance, type SeriesState, seriesPlan } from "../../core/plan/build-plan.ts";
-import type { BuildStep, Cost, FetchStep, Fingerprint, Plan, Request, RunKind, RunMode, Step } from "../../core/plan/plan.ts";
+import {
+  BYTES_PER_ROW,
+  fetchSteps,
+  repairAllowance,
+  type SeriesState,
+  seriesPlan,
+} from "../../core/plan/build-plan.ts";
+import type {
+  BuildStep,
+  Cost,
+  FetchStep,
+  Fingerprint,
+  Plan,
+  Request,
+  RunKind,
+  RunMode,
+  SeriesPlan,
+  Step,
+} from "../../core/plan/plan.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
 import { HOUR, type Instant, instant, MINUTE, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, intersects, normalize, subtract, union } from "../../core/time/interval-set.ts";
+import {
+  clip,
+  EMPTY,
+  type IntervalSet,
+  intersect,
+  intersects,
+  normalize,
+  spanOf,
+  subtract,
+  union,
+} from "../../core/time/interval-set.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
@@ -34,16 +61,17 @@ export interface PlanOptions {
 
 /** Makes the plan that closes every gap of a request. Writes nothing. */
 export async function makePlan(project: Project, asked: Request, options: PlanOptions): Promise<Plan> {
-  const { bound, datasets, job } = selection(project, asked);
+  const { bound, datasets, named, job } = selection(project, asked);
   for (const dataset of datasets) await checkLogic(project, dataset);
   await bound.prepare();
   const now = options.businessNow;
   const mode = options.mode ?? job?.mode ?? "backfill";
   const request = mode === "incremental" ? await fromWatermark(project, datasets, asked, now) : asked;
   const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
-  await refuseAbsentInputs(project, { bound, datasets, scoped, request, now });
+  await refuseAbsentInputs(project, { bound, datasets, named, scoped, request, now });
 
   const states = new Map<string, SeriesState>();
+  const making = new Map<string, SeriesPlan["making"]>();
   const steps: Step[] = [];
   const choices: Choice[] = [];
   let rows = 0;
@@ -62,12 +90,24 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     steps.push(...fetches.steps);
     choices.push(...fetches.choices);
     rows += fetches.rows;
-    const build = buildStep(bound, dataset, own, steps, {
-      pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
-      rebuild: request.ask === "bronze",
+    const { windows, slots } = windowsToMake(bound, dataset, own, {
+      before: steps,
+      all: request.ask === "bronze",
+      now,
     });
-    rows += build.slots.fresh;
-    steps.push(build);
+    for (const [id, made] of slots) {
+      making.set(id, made);
+      rows += made.fresh;
+    }
+    steps.push({
+      kind: "build",
+      dataset: dataset.name,
+      version: dataset.version,
+      pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
+      windows,
+      ...(await rebuilding(project, dataset, request)),
+      reverts: dataset.extract === null ? null : request.revert,
+    });
   }
   const cost = await costOf(project, bound, steps, { rows, choices, savedCalls: savedCalls(bound, scoped) });
   const calls = callsBySeries(steps, bound);
@@ -77,7 +117,10 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     kind: kindOf(request, scoped),
     overrideState: options.overrideState,
     request,
-    series: [...states.values()].map((state) => seriesPlan(state, calls.get(cellKey(state.series)) ?? 0)),
+    series: [...states.values()].map((state) => {
+      const id = cellKey(state.series);
+      return seriesPlan(state, calls.get(id) ?? 0, making.get(id) ?? { fresh: 0, halo: 0 });
+    }),
     steps,
     repair: { rounds: bound.repairRounds, calls: repairAllowance(cost.calls) },
     settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
@@ -101,9 +144,23 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
 export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
   const chosen = select(project, request.selector);
   const all = chosen.bound.pipeline.datasets;
+  if (!isAsking(request)) return withDownstream(chosen, request);
   if (!request.withInputs) return chosen;
   const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
   return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
+}
+
+/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
+function isAsking({ ask, revert }: Request): boolean {
+  return ask !== "bronze" && revert === null;
+}
+
+/** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
+function withDownstream({ bound, datasets, named, job }: Selection, { selector }: Request): Selection {
+  const all = bound.pipeline.datasets;
+  const names = new Set(datasets.flatMap(({ name }) => [name, ...downstreamOf(all, name)]));
+  const isWhole = selector === bound.pipeline.name;
+  return { bound, datasets: isWhole ? all : all.filter((one) => names.has(one.name)), named, job };
 }
 
 /**
@@ -196,17 +253,18 @@ async function isBackfilling(project: Project): Promise<boolean> {
 function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: IntervalSet): SeriesState {
   const { series, standing } = one;
   const again = series.source === null ? EMPTY : askedAgain(one, request, mode);
-  const missing = request.ask === "bronze" ? EMPTY : gapSet(standing);
+  const missing = isAsking(request) ? gapSet(standing) : EMPTY;
   const wanted = subtract(union(missing, again), paidFor);
   const scope = standing.scope;
-  const ranges = series.axis.density === "dense" || scope === null ? wanted : withClosedHours(series.axis, wanted, scope);
+  const ranges =
+    series.axis.density === "dense" || scope === null ? wanted : withClosedHours(series.axis, wanted, scope);
   return { ...one, wanted, ranges, again: subtract(again, paidFor) };
 }
 
 /** Covered slots that are asked again: all of the range with `again`, the lookback of an incremental run. */
 function askedAgain({ series, standing, segments }: ScopedSeries, request: Request, mode: RunMode): IntervalSet {
   const { due, scope } = standing;
-  if (scope === null || request.ask === "bronze") return EMPTY;
+  if (scope === null || !isAsking(request)) return EMPTY;
   const covered = intersect(due, setOf(segments, "covered", "empty"));
   if (request.ask === "again") return covered;
   if (mode !== "incremental") return EMPTY;
@@ -215,35 +273,52 @@ function askedAgain({ series, standing, segments }: ScopedSeries, request: Reque
 }
 
 /** The ways to ask for a dataset, with whom each asks. */
-export function pathsOf(bound: BoundPipeline, dataset: Dataset): readonly (AccessPath & { readonly provider: string })[] {
+export function pathsOf(
+  bound: BoundPipeline,
+  dataset: Dataset,
+): readonly (AccessPath & { readonly provider: string })[] {
   return bound.sources
     .filter((one) => one.dataset === dataset.name)
     .map(({ source, provider }) => ({
       name: source.name,
       provider: provider.name,
       kind: source.held !== undefined ? "held" : source.group !== undefined ? "all" : "key",
-      serves: (series) =>
-        source.serves(series) && (source.held !== undefined || source.system === series.source),
+      serves: (series) => source.serves(series) && (source.held !== undefined || source.system === series.source),
       windows: (series, gaps) => source.windows(series, gaps),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
+      ...(source.held === undefined || source.match === undefined
+        ? {}
+        : { target: (series, window) => source.request(series, window).target }),
     }));
 }
 
+/** Whether a dataset is made anew from stored answers, and from how many. */
+async function rebuilding(
+  project: Project,
+  { name, version, extract, transform }: Dataset,
+  { ask }: Request,
+): Promise<Pick<BuildStep, "rebuild" | "objects">> {
+  if (ask !== "bronze") return { rebuild: false, objects: 0 };
+  const objects = extract === null ? 0 : (await project.ledger.objectsOfDataset(name, version)).length;
+  return { rebuild: objects > 0 || transform !== null, objects };
+}
+
 /**
- * What is published and made of one dataset. For made series at most: what lacks and can be made once the steps before
- * are done, what is stale, and the halo of what those steps may change.
+ * What is made of one dataset at most: what lacks and can be made once the steps before are done, what is stale, and
+ * the halo of what those steps may change; or all of it.
  */
-function buildStep(
+function windowsToMake(
   bound: BoundPipeline,
   dataset: Dataset,
   own: readonly ScopedSeries[],
-  before: readonly Step[],
-  options: Pick<BuildStep, "pendingChunks" | "rebuild">,
-): BuildStep {
+  { before, all, now }: { readonly before: readonly Step[]; readonly all: boolean; readonly now: Instant },
+): {
+  readonly windows: readonly (Interval & { readonly key: SeriesKey })[];
+  readonly slots: ReadonlyMap<string, SeriesPlan["making"]>;
+} {
   const windows: (Interval & { readonly key: SeriesKey })[] = [];
-  let fresh = 0;
-  let halo = 0;
+  const slots = new Map<string, SeriesPlan["making"]>();
   for (const { series, standing, segments, making } of own) {
     if (making === null) continue;
     const covered = setOf(segments, "covered");
@@ -257,26 +332,21 @@ function buildStep(
     const requested = intersect(standing.due, standing.scope === null ? EMPTY : [standing.scope]);
     const lacking = subtract(intersect(ready, requested), covered);
     const stale = intersect(covered, union(making.stale, reached));
-    const all = options.rebuild ? union(lacking, covered) : union(lacking, stale);
-    for (const { start, end } of all) windows.push({ key: series.key, start, end });
-    fresh += countSlotsOf(series.axis.grid, lacking);
-    halo += countSlotsOf(series.axis.grid, intersect(stale, standing.due));
+    const old = all ? covered : stale;
+    for (const { start, end } of union(lacking, old)) windows.push({ key: series.key, start, end });
+    slots.set(cellKey(series), {
+      fresh: countSlotsOf(series.axis.grid, lacking),
+      halo: countSlotsOf(
+        series.axis.grid,
+        intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now)),
+      ),
+    });
   }
-  return {
-    kind: "build",
-    dataset: dataset.name,
-    version: dataset.version,
-    ...options,
-    windows,
-    slots: { fresh, halo },
-  };
+  return { windows, slots };
 }
 
 /** Where earlier steps may bring or change rows of a series. */
-function comingTo(
-  steps: readonly Step[],
-  place: { readonly dataset: string; readonly key: SeriesKey },
-): IntervalSet {
+function comingTo(steps: readonly Step[], place: { readonly dataset: string; readonly key: SeriesKey }): IntervalSet {
   return normalize(
     steps
       .filter((step) => step.dataset === place.dataset)
@@ -295,19 +365,27 @@ async function refuseAbsentInputs(
   plan: {
     readonly bound: BoundPipeline;
     readonly datasets: readonly Dataset[];
+    readonly named: ReadonlySet<DatasetName>;
     readonly scoped: readonly ScopedSeries[];
     readonly request: Request;
     readonly now: Instant;
   },
 ): Promise<void> {
-  const { bound, datasets, scoped, request, now } = plan;
+  const { bound, datasets, named, scoped, request, now } = plan;
   const planned = new Set(datasets.map(({ name }) => name));
-  for (const dataset of datasets) {
+  for (const dataset of datasets.filter(({ name }) => named.has(name))) {
     const inputs = (dataset.transform?.inputs ?? []).filter((input) => !planned.has(input.dataset));
     const made = scoped.filter((one) => one.dataset === dataset && one.making !== null);
     if (inputs.length === 0 || made.length === 0) continue;
     const isAbsent = inputs.some((input) => input.required) && made.every(isWithout);
-    const stale = isAbsent ? null : await staleInput(project, plan, inputs.map((input) => input.dataset), now);
+    const stale = isAbsent
+      ? null
+      : await staleInput(
+          project,
+          plan,
+          inputs.map((input) => input.dataset),
+          now,
+        );
     const input = isAbsent ? inputs.find((one) => one.required)?.dataset : stale;
     if (!input) continue;
     throw new RetrofillError(
@@ -470,7 +548,7 @@ async function disputedChunks(
 }
 
 function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
-  if (request.ask === "bronze") return "dataset";
+  if (!isAsking(request)) return "dataset";
   const asking = scoped.filter(({ series }) => series.source !== null);
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));
   if (repairs && asking.some(({ standing }) => standing.gaps.length > 0)) return "repair";

@@ -1,5 +1,5 @@
 import { type Making, type Standing, standingOf, type Waiver } from "../../core/coverage/gaps.ts";
-import { type Change, readySet, staleSet } from "../../core/coverage/lineage.ts";
+import { type Change, oldestSeen, readySet, staleSet } from "../../core/coverage/lineage.ts";
 import { type Segments, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset, DatasetName, TransformInput } from "../../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
@@ -171,7 +171,10 @@ async function readTruth(
 ): Promise<Truth> {
   const made = wanted.filter(({ series }) => series.source === null);
   const names = new Set(wanted.map(({ dataset }) => dataset.name));
-  const withInputs = [...names, ...made.flatMap(({ dataset }) => dataset.transform?.inputs ?? []).map((one) => one.dataset)];
+  const withInputs = [
+    ...names,
+    ...made.flatMap(({ dataset }) => dataset.transform?.inputs ?? []).map((one) => one.dataset),
+  ];
   const segments = new Map<string, Segments>();
   const refused = new Map<DatasetName, ReadonlyMap<string, Instant>>();
   for (const name of new Set(withInputs)) {
@@ -195,11 +198,7 @@ async function readTruth(
 }
 
 /** The keys of `name` among the series asked for and their inputs; undefined where that would be a long list. */
-function keysOf(
-  name: DatasetName,
-  wanted: readonly RequestedSeries[],
-  bound: BoundPipeline,
-): readonly SeriesKey[] {
+function keysOf(name: DatasetName, wanted: readonly RequestedSeries[], bound: BoundPipeline): readonly SeriesKey[] {
   const { key } = datasetNamed(bound, name);
   const keys = new Set<SeriesKey>();
   for (const { dataset, series } of wanted) {
@@ -229,7 +228,10 @@ async function readMaking(
     for (const input of inputs) {
       const place = placeOf(bound, series, input);
       if (input.required) {
-        const there = subtract(setOf(segmentsOf(place), "covered", "empty"), making.get(cellKey(place))?.stale ?? EMPTY);
+        const there = subtract(
+          setOf(segmentsOf(place), "covered", "empty"),
+          making.get(cellKey(place))?.stale ?? EMPTY,
+        );
         answered.push(wholeSlots(series, there));
       }
       stale = union(stale, staleSet(series.axis, input.reach, own, changes.get(cellKey(place)) ?? []));
@@ -276,14 +278,6 @@ export function placeOf(
 ): Pick<Series, "dataset" | "version" | "key"> {
   const { name, version, key } = datasetNamed(bound, input.dataset);
   return { dataset: name, version, key: inputKeyOf(series, input, key) };
-}
-
-function oldestSeen(segments: Segments): number | null {
-  let oldest: number | null = null;
-  for (const { state, seq } of segments) {
-    if (state === "covered" && (oldest === null || (seq ?? 0) < oldest)) oldest = seq ?? 0;
-  }
-  return oldest;
 }
 
 /** The whole slots inside each member of `set`. */

@@ -1,4 +1,4 @@
-import { plannedCalls, type Plan } from "../../core/plan/plan.ts";
+import { type Plan, plannedCalls } from "../../core/plan/plan.ts";
 import type { Http } from "../fetch/http.ts";
 import { providersOf, selection } from "../plan/make-plan.ts";
 import type { Project, Provider } from "../project.ts";
@@ -16,7 +16,9 @@ export type Connections = ReadonlyMap<string, Http>;
 export async function connectAll(project: Project, plan: Plan, connect: Connect): Promise<Connections> {
   const { bound } = selection(project, plan.request);
   await bound.prepare();
-  const asked = new Set(plan.steps.flatMap((step) => (step.kind === "fetch" && step.chunks.length > 0 ? [step.provider] : [])));
+  const asked = new Set(
+    plan.steps.flatMap((step) => (step.kind === "fetch" && step.chunks.length > 0 ? [step.provider] : [])),
+  );
   const connections = new Map<string, Http>();
   for (const provider of providersOf(bound)) {
     // A repair may ask by another way than the plan did, but only where the plan asks at all.

@@ -1,5 +1,6 @@
 import { standingOf } from "../../core/coverage/gaps.ts";
-import { unmadeSet } from "../../core/coverage/lineage.ts";
+import { unmadeSet, withdrawnSet } from "../../core/coverage/lineage.ts";
+import { setOf } from "../../core/coverage/segment.ts";
 import { daysOf } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { cellKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
@@ -8,11 +9,13 @@ import type { BuildStep, Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, EMPTY, type IntervalSet, intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
-import { buildWindows, groupsOf as buildGroups, type MakeContext, type Unmade } from "../build/build-windows.ts";
+import { groupsOf as buildGroups, buildWindows, type MakeContext, type Unmade } from "../build/build-windows.ts";
 import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
+import { footprintOf, revertDataset } from "../build/revert.ts";
+import { recordRevert } from "../decide/revert-run.ts";
 import { type FetchContext, fetchChunk } from "../fetch/fetch-chunk.ts";
 import { permitsOf } from "../fetch/permits.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
@@ -340,6 +343,7 @@ class RunWorker {
   /** Makes anew what the plan rebuilds, and everything that depends on what changed, inputs first. */
   async #makeAll(): Promise<StageEnd> {
     for (const dataset of this.#datasets) {
+      await this.#takeBack(dataset);
       if (this.#buildStep(dataset)?.rebuild && dataset.extract !== null) {
         this.#observe({ type: "notice", text: `${dataset.name}: made anew from bronze, 0 calls` });
         const receipt = await rebuildDataset(this.#build(dataset), this.#run);
@@ -352,20 +356,31 @@ class RunWorker {
     return { kind: "done" };
   }
 
+  /** Takes back what the run named in the plan did to a dataset. */
+  async #takeBack(dataset: Dataset): Promise<void> {
+    const { revert } = this.#plan.request;
+    if (revert === null || dataset.extract === null) return;
+    const [footprint] = await footprintOf(this.#project.ledger, [dataset], revert);
+    if (!footprint) return;
+    const receipt = await revertDataset(this.#build(dataset), this.#run, revert, footprint);
+    if (receipt) this.#published(dataset, receipt);
+    await recordRevert(this.#project, revert, this.#run.reason ?? "");
+  }
+
   async #make(dataset: Dataset): Promise<StageEnd> {
     const scoped = await this.#scope([dataset]);
     const all = this.#buildStep(dataset)?.rebuild === true;
-    const unmade = scoped.flatMap((one): readonly Unmade[] => {
-      const windows = unmadeOf(one, all);
-      return windows.length === 0 ? [] : [{ series: one.series, windows }];
-    });
+    const unmade = scoped.flatMap((one): readonly Unmade[] => unmadeOf(one, all));
     const groups = buildGroups(unmade, this.#bound.publishRows);
-    if (groups.length > 0) this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
+    if (groups.length > 0)
+      this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
     for (const group of groups) {
       const control = await this.#project.ledger.heartbeat(this.#run.id, this.#run.fence, this.#project.clock.now());
       if (control !== "none") return { kind: "control", control };
       if (this.#signal.aborted) return { kind: "interrupted" };
-      const receipt = await buildWindows(this.#making(dataset), this.#run, group);
+      const receipt = await buildWindows(this.#making(dataset), this.#run, group, {
+        isWhole: all && groups.length === 1,
+      });
       if (receipt) this.#published(dataset, receipt);
     }
     return { kind: "done" };
@@ -391,7 +406,10 @@ class RunWorker {
       scoped.map((one) => one.standing),
       { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources },
     );
-    const outcome = end.kind === "control" ? "cancelled" : outcomeOf(summary, end);
+    // Made anew or taken back, a run is complete when all of it was: what was never asked is not its matter.
+    const { ask, revert } = this.#plan.request;
+    const isRemade = (ask === "bronze" || revert !== null) && end.kind === "done";
+    const outcome = end.kind === "control" ? "cancelled" : isRemade ? "succeeded" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
     await moveWatermarks(this.#project, run, this.#plan, this.#datasets);
     const head = await ledger.chainHead(run.id);
@@ -446,7 +464,8 @@ class RunWorker {
     for (const { series } of await this.#scope(this.#datasets)) this.#series.set(cellKey(series), series);
     const pending = this.#plan.steps.flatMap((step) => (step.kind === "build" ? step.pendingChunks : []));
     const foreign = (await ledger.chunksById(pending)).some((chunk) => this.#seriesOf(chunk) === null);
-    if (!foreign && this.#plan.request.ask !== "bronze") return;
+    const { ask, revert } = this.#plan.request;
+    if (!foreign && ask !== "bronze" && revert === null) return;
     for (const entry of await ledger.entries(this.#bound.pipeline.name)) {
       for (const { name } of this.#datasets) {
         for (const series of this.#bound.pipeline.series(name, entry, this.#run.businessNow)) {
@@ -486,14 +505,13 @@ class RunWorker {
 }
 
 /** What has to be made of a series: what lacks in the requested range and can be made, what is stale; or all of it. */
-function unmadeOf({ making, standing, segments }: ScopedSeries, all: boolean): IntervalSet {
-  if (making === null) return EMPTY;
-  const { scope } = standing;
-  const ready = scope === null ? EMPTY : intersect(making.ready, [scope]);
-  const unmade = unmadeSet(segments, ready, making.stale);
-  if (!all) return unmade;
-  const covered = segments.filter(({ state }) => state === "covered").map(({ start, end }) => ({ start, end }));
-  return normalize([...unmade, ...covered]);
+function unmadeOf({ series, making, standing, segments }: ScopedSeries, all: boolean): readonly Unmade[] {
+  if (making === null) return [];
+  const scope = standing.scope === null ? EMPTY : [standing.scope];
+  const unmade = unmadeSet(segments, { ...making, scope });
+  const withdrawn = withdrawnSet(segments, making.ready);
+  const windows = all ? union(unmade, subtract(setOf(segments, "covered"), withdrawn)) : unmade;
+  return windows.length + withdrawn.length === 0 ? [] : [{ series, windows, withdrawn }];
 }
 
 /** Stages ended side by side: what stops everything counts before what stops one provider. */

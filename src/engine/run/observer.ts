@@ -60,6 +60,11 @@ export type RunProgress =
       readonly filled: boolean;
       readonly reason: string;
     }
+  | {
+      /** Plans that ask again for what the source has restated; a person applies them. */
+      readonly type: "proposed";
+      readonly plans: readonly Plan[];
+    }
   | { readonly type: "closed"; readonly run: RunRecord; readonly summary: RunSummary };
 
 export type RunObserver = (progress: RunProgress) => void;

@@ -3,7 +3,8 @@ import { isEmptyPlan, type Plan, type Request } from "../../core/plan/plan.ts";
 import { formatInstant } from "../../core/time/instant.ts";
 import { newId } from "../ids.ts";
 import type { NewChunk, RunRecord } from "../ledger-port.ts";
-import { driftOf, makePlan, type PlanOptions } from "../plan/make-plan.ts";
+import { driftOf, makePlan, type PlanOptions, selection } from "../plan/make-plan.ts";
+import { proposeRestatements } from "../plan/proposals.ts";
 import type { Project } from "../project.ts";
 import { type Connect, type Connections, connectAll } from "./connections.ts";
 import { refuseFullDisk } from "./disk.ts";
@@ -171,12 +172,21 @@ async function perform(
   resumed: boolean,
 ): Promise<Execution> {
   options.observe({ type: "opened", run, plan, resumed });
-  return executeRun(project, run, plan, {
+  const execution = await executeRun(project, run, plan, {
     connections,
     observe: options.observe,
     signal: options.signal,
     startedAt: project.clock.now(),
   });
+  if (execution.summary !== null) await propose(project, plan, options);
+  return execution;
+}
+
+/** A run may have brought to light that the source has restated its past. */
+async function propose(project: Project, plan: Plan, { observe }: PerformOptions): Promise<void> {
+  const { bound } = selection(project, plan.request);
+  const plans = await proposeRestatements(project, bound, plan.businessNow);
+  if (plans.length > 0) observe({ type: "proposed", plans });
 }
 
 async function requireRun(project: Project, runId: string): Promise<RunRecord> {

@@ -28,6 +28,19 @@ export const ohlcvJobs: readonly Job[] = [
     print: "standard",
     resultsFile: null,
   },
+  {
+    name: "backfill_enrichment_data",
+    description: "corporate events: dividends, splits, earnings; factors and adjusted candles follow",
+    selector: "ohlcv.dividends+,ohlcv.stock_splits+,ohlcv.earnings",
+    occasion: "periodic",
+    tier: "high",
+    cadence: "daily 01:30 UTC",
+    mode: "backfill",
+    days: 10 * 365,
+    narrow: null,
+    print: "standard",
+    resultsFile: null,
+  },
 ];
 
 export const retiredJobs: readonly RetiredJob[] = [

@@ -72,5 +72,6 @@ export const marketData: Dataset = {
     kind: "transform",
     inputs: [{ dataset: "ohlcv.market_data", with: { timeframe: "1m" }, reach: { kind: "within" }, required: true }],
     query: rollUp,
+    compared: ["open", "high", "low", "close", "volume"],
   },
 };

@@ -38,10 +38,12 @@ export const ohlcvSettings = z.strictObject({
   /** Timeframes on which every due slot owes a bar; on the others quiet slots are ordinary. */
   /** Timeframes whose candles are made from 1m candles instead of asked for; 1m itself is asked. */
   derive: z.array(z.enum(DERIVABLE)).default([]),
+  /** Timeframes of which an adjusted series is made from raw candles and corporate events. */
+  adjust: z.array(z.enum(TIMEFRAMES)).default(["1d"]),
+  /** How far back corporate events are kept: days or years before now, or a date. Default 10y. */
+  eventsSince: daysOrDate.optional(),
   /** How far before its watermark an incremental run asks again: late and corrected bars. */
-  lookback: z
-    .partialRecord(z.enum(TIMEFRAMES), z.string().regex(/^\d+[hd]$/, "expected 6h or 3d"))
-    .default({}),
+  lookback: z.partialRecord(z.enum(TIMEFRAMES), z.string().regex(/^\d+[hd]$/, "expected 6h or 3d")).default({}),
   dense: z.array(z.enum(TIMEFRAMES)).default(["1d", "1w"]),
   markets: z.record(z.enum(ASSET_CLASSES), market).default({
     stock: { calendar: "XNYS", zone: "America/New_York", stampAt: "start" },

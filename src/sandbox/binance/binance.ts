@@ -4,6 +4,10 @@ import { answerKlines, KLINES_PATH } from "./klines.ts";
 import { WeightGate } from "./weight-gate.ts";
 import type { BinanceWorld } from "./world.ts";
 
+/** Market data that the exchange has beside candles. What else is under `/api/v3/` is not its own: FMP's old paths. */
+const OTHER_PATH =
+  /^\/api\/v3\/(ping|time|exchangeInfo|depth|trades|historicalTrades|aggTrades|uiKlines|avgPrice|ticker(\/\w+)?)$/;
+
 /** Binance's contract over a data directory. It has no keys; an endpoint is a line here and a file beside. */
 export function binanceProvider(world: BinanceWorld): Provider {
   const gate = new WeightGate(world.settings, {
@@ -11,11 +15,12 @@ export function binanceProvider(world: BinanceWorld): Provider {
     realNow: () => Date.now(),
   });
   return {
+    name: "binance",
     gate,
     isOpen: true,
     sendsRetryAfter: true,
     keyParameters: [],
-    pathKind: (path) => (path === KLINES_PATH ? "klines" : path.startsWith("/api/v3/") ? "other api/v3" : null),
+    pathKind: (path) => (path === KLINES_PATH ? "klines" : OTHER_PATH.test(path) ? "other api/v3" : null),
     keyOf: () => "everybody",
     answer: async (request) => {
       const answer = request.path === KLINES_PATH ? await answerKlines(world, request) : notFound();

@@ -7,8 +7,9 @@ import { type SeriesEntry, zoneOf } from "../data-directory.ts";
 import type { DataFault } from "../faults.ts";
 import type { Answer, ProviderRequest } from "../provider.ts";
 import { sizeProblem, type Timespan, type Window, type WindowSize, windowAt } from "../windows.ts";
-import { aggregatesAnswer, badRequest, notEntitled, refusalInside200, timeframeNotIncluded } from "./bodies.ts";
+import { aggregatesAnswer, badRequest, timeframeNotIncluded } from "./bodies.ts";
 import { readPage } from "./read-page.ts";
+import { servedSeries } from "./served-series.ts";
 import type { PolygonWorld } from "./world.ts";
 
 export const AGGREGATES_PATH = /^\/v2\/aggs\/ticker\/([^/]+)\/range\/([^/]+)\/([^/]+)\/([^/]+)\/([^/]+)$/;
@@ -35,8 +36,6 @@ interface Question {
 export async function answerAggregates(world: PolygonWorld, request: ProviderRequest): Promise<Answer> {
   const { requestId } = request;
   const { settings, directory } = world;
-  if (settings.refuses === "not-entitled") return notEntitled(requestId);
-  if (settings.refuses === "inside-200") return refusalInside200(requestId);
   const question = readQuestion(request);
   if (typeof question === "string") return badRequest(requestId, question);
 
@@ -56,7 +55,8 @@ export async function answerAggregates(world: PolygonWorld, request: ProviderReq
   if (entries.length === 0) return answer([], 0, null);
   const entry = chooseSeries(entries, question.multiplier, question.timespan);
   if (entry === null) return timeframeNotIncluded(requestId);
-  if (hasAdjustment(entry) && entry.adjusted !== question.adjusted) {
+  const series = servedSeries(world, entry, question.adjusted);
+  if (series === null) {
     const kept = entry.adjusted ? "split-adjusted" : "raw";
     return badRequest(
       requestId,
@@ -76,7 +76,7 @@ export async function answerAggregates(world: PolygonWorld, request: ProviderReq
 
   const window = { start: windowAt(size, asked.start).start, end: windowAt(size, asked.end).end };
   const isOwn = entry.timeframe === `${question.multiplier}${question.timespan.charAt(0)}`;
-  const page = readPage(await directory.load(entry), {
+  const page = readPage(await series, {
     size,
     timeframe: entry.timeframe,
     isOwn,
@@ -143,11 +143,6 @@ function boundOf(text: string, zone: string, which: "from" | "to"): number {
   if (which === "from") return startOfLocalDate(zone, text);
   const nextDate = new Date(parseDate(text) + DAY).toISOString().slice(0, 10);
   return startOfLocalDate(zone, nextDate) - 1;
-}
-
-/** Splits happen to shares; other classes are served as asked. */
-function hasAdjustment(entry: SeriesEntry): boolean {
-  return entry.assetClass === "stock" || entry.assetClass === "etf";
 }
 
 /**

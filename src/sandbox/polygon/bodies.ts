@@ -28,6 +28,30 @@ export function aggregatesAnswer(body: AggregatesBody): Answer {
   return { ...json(200, { ...head, ...results, ...tail }), isData: true };
 }
 
+/** The 200 of every ticker's bar of one day: `T` and the end of the day, in the order of recorded answers. */
+export function groupedAnswer(body: {
+  readonly adjusted: boolean;
+  readonly bars: readonly { readonly ticker: string; readonly endMs: number; readonly bar: Bar }[];
+  readonly status: "OK" | "DELAYED";
+  readonly requestId: string;
+  readonly sendsEmptyResults: boolean;
+}): Answer {
+  const { adjusted, bars, status, requestId } = body;
+  const rows = bars.map(({ ticker, endMs, bar }) => ({ T: ticker, ...wireBar({ ...bar, t: endMs }) }));
+  const results = rows.length === 0 && !body.sendsEmptyResults ? {} : { results: rows };
+  const head = { queryCount: rows.length, resultsCount: rows.length, adjusted };
+  return {
+    ...json(200, { ...head, ...results, status, request_id: requestId, count: rows.length }),
+    isData: true,
+  };
+}
+
+/** The 200 of the reference endpoints, which always has a list. */
+export function referenceAnswer(results: readonly object[], requestId: string, nextUrl: string | null): Answer {
+  const next = nextUrl === null ? {} : { next_url: nextUrl };
+  return { ...json(200, { results, status: "OK", request_id: requestId, ...next }), isData: true };
+}
+
 export function badRequest(requestId: string, error: string): Answer {
   return json(400, { status: "ERROR", request_id: requestId, error });
 }

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { HOUR, instant, MINUTE } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import { classifyAnswer } from "../../engine/fetch/classify.ts";
 import type { Outcome, Source, SourceRequest } from "../../engine/ports.ts";
-import { ohlcvPipeline } from "../../pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { ask, minuteCandles, startSmallSandbox } from "../../sandbox/small-world.ts";
 import type { Sandbox, SandboxOptions } from "../../sandbox/start-sandbox.ts";
@@ -134,7 +134,7 @@ async function pages(from: Sandbox, source: Source, series: Series, window: Inte
 }
 
 function seriesOf(symbol: string, timeframe: "1m" | "1h"): Series {
-  const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse({}), source: "binance" });
+  const pipeline = candlesOnly(ohlcvSettings.parse({}), "binance");
   const entry = pipeline.entry(symbol, { assetClass: "crypto", timeframes: [timeframe] });
   const [series] = pipeline.series("ohlcv.market_data" as Series["dataset"], entry, instant(Date.UTC(2025, 0, 1)));
   if (!series) throw new Error("unreachable: one timeframe is asked");

@@ -97,6 +97,13 @@ describe("a series whose slots are not bars of the exchange", () => {
   });
 });
 
+it("serves coins in the exchange's timeframes, and nothing else", () => {
+  expect(source).toMatchObject({ name: "binance", system: "binance" });
+  const served = ["1m", "4h", "1d", "1w", "2h"].filter((timeframe) => source.serves(series("BTC", timeframe)));
+  expect(served).toEqual(["1m", "4h", "1d"]);
+  expect(source.serves(series("AAPL", "1d", { assetClass: "stock" }))).toBe(false);
+});
+
 describe("windows", () => {
   it.each([
     // 2025 has 525,600 minutes.

@@ -73,6 +73,8 @@ Environment:
   POLYGON_API_KEY   key of the real provider, also from .env; without one, init uses the sandbox
   POLYGON_BASE_URL  its address, when not https://api.polygon.io
   POLYGON_LIMIT     its limits, such as 5/min or 50/s,10000/day
+  BINANCE_BASE_URL  Binance's address, when not https://data-api.binance.vision (no key)
+  FMP_API_KEY       key of FMP for earnings reports; FMP_LIMIT and FMP_BASE_URL as above
   RETROFILL_NOW     pins the business clock: which slots are due
   RETROFILL_ACTOR   who is named in the ledger (default: the OS user)
 
@@ -147,6 +149,20 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       .option("--results <file>", "write the results document there too"),
     async ([selector], flags) => (await import("./commands/run.ts")).run(selector ?? "", flags),
   );
+  on(
+    withScope(program.command("reprocess <selector>").description("make rows anew from bronze: 0 API calls"))
+      .option("--reason <text>", "kept with the run")
+      .option("--yes", "do not ask"),
+    async ([selector], flags) => (await import("./commands/run.ts")).reprocess(selector ?? "", flags),
+  );
+  on(
+    program
+      .command("revert <run>")
+      .description("take back what a run did: its rows stand as before it, its answers are excluded")
+      .option("--reason <text>", "why; kept with the decision")
+      .option("--yes", "do not ask"),
+    async ([run], flags) => (await import("./commands/run.ts")).revert(run ?? "", flags),
+  );
   addRuns(program, on);
   on(
     withScope(
@@ -170,8 +186,12 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       .option("--to <date>", "day after the last"),
     async ([name], flags) => (await import("./commands/calendar.ts")).calendar(name ?? "", flags),
   );
-  on(program.command("sql <query>").description("a read-only query on the stored data"), async ([query]) =>
-    (await import("./commands/sql.ts")).sql(query ?? ""),
+  on(
+    program
+      .command("sql <query>")
+      .description("a read-only query on the stored data")
+      .option("--as-of <run>", "as the tables stood when that run had ended"),
+    async ([query], flags) => (await import("./commands/sql.ts")).sql(query ?? "", flags),
   );
   on(
     program
@@ -201,7 +221,8 @@ function addRegistry(program: Command, noun: string, on: On): void {
       .option("--calendar <name>", "when it is not the asset class's own")
       .option("--listed <date>", "first day of its life")
       .option("--delisted <date>", "first day without it")
-      .option("--timeframes <list>", "which it owes, such as 1h,1d");
+      .option("--timeframes <list>", "which it owes, such as 1h,1d")
+      .option("--source <name>", "who is asked for it: polygon, binance (no key, coins) or files");
   on(fields(registry.command("add <names...>").description("add")), async (names, flags) =>
     (await import("./commands/registry.ts")).add(noun, names, flags),
   );

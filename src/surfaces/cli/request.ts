@@ -22,6 +22,7 @@ export interface RequestFlags {
   readonly maxConcurrent?: string;
   readonly withInputs?: boolean;
   readonly again?: boolean;
+  readonly fromBronze?: boolean;
 }
 
 /** The request that the flags mean. @throws RetrofillError USAGE */
@@ -38,8 +39,9 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     ...readRange(flags, now, job?.days ?? null),
     limit: flags.limit === undefined ? null : positive("--limit", flags.limit),
     watermark: null,
+    revert: null,
     withInputs: flags.withInputs === true,
-    ask: flags.again === true ? "again" : "gaps",
+    ask: flags.fromBronze === true ? "bronze" : flags.again === true ? "again" : "gaps",
     maxConcurrent:
       flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
   };
@@ -86,7 +88,7 @@ function oneOf(flags: RequestFlags, ...names: readonly TextFlag[]): string | und
   return given[0] === undefined ? undefined : flags[given[0]];
 }
 
-type TextFlag = Exclude<keyof RequestFlags, "overrideState" | "withInputs" | "again">;
+type TextFlag = Exclude<keyof RequestFlags, "overrideState" | "withInputs" | "again" | "fromBronze">;
 
 /** 00:00 UTC, `days` days before `now`. */
 function daysBefore(now: Instant, days: number): Instant {

@@ -1,7 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
-import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { selection } from "../../engine/plan/make-plan.ts";
+import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { select } from "../../engine/project.ts";
 import { resultsOf, type SeriesOutcome } from "../../engine/results.ts";
 import type { Execution } from "../../engine/run/execute.ts";
@@ -9,6 +9,7 @@ import type { RunObserver, RunProgress } from "../../engine/run/observer.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
+import { duration, plural } from "./output.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
@@ -27,6 +28,7 @@ export class RunSession {
   #runId: string | null = null;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
+  #proposed: readonly Plan[] = [];
   readonly #startedAt: number;
 
   constructor(context: Context, opened: OpenProject, resultsFile: string | null) {
@@ -56,6 +58,7 @@ export class RunSession {
     this.#log(progress);
     if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
     if (progress.type === "repaired") this.#retries.push(progress);
+    if (progress.type === "proposed") this.#proposed = progress.plans;
     this.#master?.observe(progress);
     if (this.#master === null || progress.type !== "notice") this.#shown(progress);
   };
@@ -79,6 +82,12 @@ export class RunSession {
       output.line();
     }
     if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    for (const { id, reason, cost } of this.#proposed) {
+      output.line();
+      output.line(`${output.paint("yellow", "proposed")}  ${reason ?? ""}`);
+      output.line(`  ask again: ${plural(cost.calls, "call")}, ${duration(cost.minutes * 60_000)}, before-images kept`);
+      output.line(`  ${this.#retrofill()} apply ${id}`);
+    }
     output.document(this.#document(plan, execution, scoped));
     return exit;
   }
@@ -158,6 +167,7 @@ export class RunSession {
       reduced: plan.request.limit,
       business_now: formatInstant(plan.businessNow),
       ...(execution?.summary ?? nothing),
+      proposed: this.#proposed.map(({ id, reason, cost }) => ({ plan_id: id, reason, calls: cost.calls })),
     };
   }
 
@@ -274,9 +284,16 @@ function logLine(progress: RunProgress): Readonly<Record<string, unknown>> | nul
         ...(progress.reason === null ? {} : { reason: progress.reason }),
       };
     case "published":
-      return { event: "PROGRESS", published: progress.receipt.chunkId, dataset: progress.dataset, rows: progress.receipt.counts };
+      return {
+        event: "PROGRESS",
+        published: progress.receipt.chunkId,
+        dataset: progress.dataset,
+        rows: progress.receipt.counts,
+      };
     case "repaired":
       return { event: "PROGRESS", repaired: progress.key, filled: progress.filled, rows: progress.rows };
+    case "proposed":
+      return { event: "PROPOSED", plans: progress.plans.map(({ id, reason }) => ({ plan: id, reason })) };
     case "making":
       return { event: "PROGRESS", making: progress.dataset, series: progress.series };
     case "notice":

@@ -4,6 +4,7 @@ import { ALWAYS } from "../../core/calendar/always.ts";
 import { standingOf } from "../../core/coverage/gaps.ts";
 import { inOrder, type Segment, type SegmentState } from "../../core/coverage/segment.ts";
 import type { Axis } from "../../core/dataset/axis.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
 import { seriesKey } from "../../core/dataset/series.ts";
 import type { Grain } from "../../core/time/grid.ts";
 import { HOUR, type Instant, instant } from "../../core/time/instant.ts";
@@ -12,6 +13,18 @@ import { coverageDocument, type DocumentOptions, layoutFor } from "./coverage-do
 
 const NOW = at("2024-03-02T00:30:00Z");
 const START = at("2024-03-01T00:00:00Z");
+
+const HOURS: Dataset = {
+  name: "demo.hours",
+  layer: "silver",
+  version: 1,
+  description: "hours of a demonstration",
+  columns: [],
+  key: ["symbol", "timeframe"],
+  time: "ts",
+  extract: null,
+  transform: null,
+};
 
 const options: DocumentOptions = {
   title: "Coverage of demo.hours",
@@ -197,10 +210,14 @@ function series(
     entry: key,
     axis,
     since: has.span.start,
+    source: "demo",
+    lookbackMs: 0,
+    params: {},
     ask: {},
   };
   const segments = inOrder(has.segments);
   return {
+    dataset: HOURS,
     series: one,
     entry: { key, active: true, attributes: has.name === undefined ? {} : { name: has.name } },
     requested: has.span,
@@ -212,5 +229,6 @@ function series(
       refusedAt: () => has.refusedAt ?? null,
       leaveOut: "fresh",
     }),
+    making: null,
   };
 }

@@ -60,7 +60,11 @@ export function datasets(flags: Record<string, unknown>) {
         one.from === null ? "nothing yet" : `${one.from} to ${one.to}`,
         one.watermark ?? "none",
       ]);
-      for (const line of table(["DATASET", "LAYER", "VERSION", "KEY", "SOURCE", "SERIES", "COVERED", "WATERMARK"], rows, [5]))
+      for (const line of table(
+        ["DATASET", "LAYER", "VERSION", "KEY", "SOURCE", "SERIES", "COVERED", "WATERMARK"],
+        rows,
+        [5],
+      ))
         output.line(line);
       output.document(found);
       return EXIT.done;

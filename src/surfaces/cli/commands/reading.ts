@@ -1,8 +1,8 @@
 import type { Dataset } from "../../../core/dataset/dataset.ts";
 import type { Request } from "../../../core/plan/plan.ts";
 import type { Instant } from "../../../core/time/instant.ts";
-import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
 import { selection } from "../../../engine/plan/make-plan.ts";
+import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
 import type { BoundPipeline } from "../../../engine/project.ts";
 import type { OpenProject } from "../host.ts";
 import { type RequestFlags, readRequest } from "../request.ts";

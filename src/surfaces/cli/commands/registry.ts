@@ -123,7 +123,7 @@ function keysOf(names: readonly string[]): readonly string[] {
 
 function attributesOf(flags: Flags): Record<string, unknown> {
   const attributes: Record<string, unknown> = {};
-  for (const name of ["assetClass", "calendar", "listed", "delisted"]) {
+  for (const name of ["assetClass", "calendar", "listed", "delisted", "source"]) {
     if (flags[name] !== undefined) attributes[name] = flags[name];
   }
   if (typeof flags.timeframes === "string") attributes.timeframes = flags.timeframes.split(",");

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { RetrofillError } from "../../../core/errors.ts";
 import { isEmptyPlan, type Plan } from "../../../core/plan/plan.ts";
+import { revertRequest } from "../../../engine/decide/revert-run.ts";
 import { select } from "../../../engine/project.ts";
 import { applyPlan, type PerformOptions, resumeRun, retryRun, runRequest } from "../../../engine/run/perform.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
@@ -39,6 +40,39 @@ export function run(selector: string, flags: RunFlags) {
       );
       if (!confirmed) {
         context.output.line(`Not applied. The plan is kept: retrofill apply ${plan.id}`);
+        return EXIT.done;
+      }
+      return session.finish(plan, execution);
+    });
+}
+
+/** Makes everything that a selector names anew from bronze; asks nobody. */
+export function reprocess(selector: string, flags: RunFlags) {
+  return run(selector, { ...flags, fromBronze: true });
+}
+
+/** Takes back what a run did: its answers are excluded, its rows stand as before it. */
+export function revert(runId: string, flags: { readonly reason?: string; readonly yes?: boolean }) {
+  return (context: Context): Promise<number> =>
+    withProject(context, async (opened) => {
+      const { project } = opened;
+      if (flags.reason === undefined)
+        throw new RetrofillError("USAGE", "revert needs --reason: it stays in the ledger");
+      const { reason } = flags;
+      const session = new RunSession(context, opened, null);
+      const { plan, execution, confirmed } = await guarded(session, async () =>
+        runRequest(
+          project,
+          await revertRequest(project, runId),
+          { mode: "backfill", overrideState: false, reason, actor: project.actor, businessNow: project.businessNow() },
+          {
+            ...performing(context, opened, session),
+            confirm: (made) => show(context, opened, session, made, flags.yes === true),
+          },
+        ),
+      );
+      if (!confirmed) {
+        context.output.line(`Not reverted. The plan is kept: retrofill apply ${plan.id}`);
         return EXIT.done;
       }
       return session.finish(plan, execution);

@@ -1,11 +1,11 @@
 import { placeOf } from "../../../core/coverage/gaps.ts";
 import { nearestNames, RetrofillError } from "../../../core/errors.ts";
+import type { FetchChunk, FetchStep } from "../../../core/plan/plan.ts";
 import { slotAt } from "../../../core/time/grid.ts";
 import { formatInstant } from "../../../core/time/instant.ts";
 import { formatInterval, overlaps } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
 import { localDate } from "../../../core/time/zone.ts";
-import type { FetchChunk, FetchStep } from "../../../core/plan/plan.ts";
 import { selection } from "../../../engine/plan/make-plan.ts";
 import { scopeOf } from "../../../engine/plan/scope.ts";
 import { sourceNamed } from "../../../engine/project.ts";
@@ -57,7 +57,8 @@ export function why(planId: string, cell: string) {
           candidate.kind === "fetch" && candidate.dataset === planned.dataset && candidate.chunks.some(asks),
       );
       const chunk = step?.chunks.find(asks);
-      const target = step && chunk && sourceNamed(bound, step.dataset, step.source).source.request(one.series, chunk).target;
+      const target =
+        step && chunk && sourceNamed(bound, step.dataset, step.source).source.request(one.series, chunk).target;
       const chain = [
         `cell       ${key} ${formatInterval(slot)}, ${axis.density} axis, ${axis.calendar.name} v${axis.calendar.version}`,
         sessions.length === 0

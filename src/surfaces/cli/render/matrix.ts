@@ -24,6 +24,24 @@ export const LEGEND: Readonly<Record<Mark, string>> = {
 
 /** Prints keys against timeframes with a mark each, and what the marks mean. */
 export function printMatrix(output: Output, scoped: readonly ScopedSeries[], columns: readonly string[]): void {
+  const datasets = [...new Set(scoped.map(({ dataset }) => dataset))];
+  for (const dataset of datasets) {
+    if (datasets.length > 1) output.line(`${dataset === datasets[0] ? "" : "\n"}${output.paint("bold", dataset.name)}`);
+    const own = scoped.filter((one) => one.dataset === dataset);
+    const grains = new Set<string>(own.map(({ series }) => series.axis.grid.grain));
+    printGrid(
+      output,
+      own,
+      columns.filter((column) => grains.has(column)),
+    );
+  }
+  const used = new Set(scoped.map(markOf));
+  const legend = (Object.keys(LEGEND) as Mark[]).filter((mark) => used.has(mark));
+  output.line();
+  output.line(legend.map((mark) => `${paint(output, mark)} ${LEGEND[mark]}`).join("   "));
+}
+
+function printGrid(output: Output, scoped: readonly ScopedSeries[], columns: readonly string[]): void {
   const rows = matrixOf(scoped, columns);
   const width = Math.max(6, ...rows.map((row) => row.entry.length)) + 2;
   output.line(`${"KEY".padEnd(width)}${columns.map((name) => name.padStart(5)).join("")}`);
@@ -32,10 +50,6 @@ export function printMatrix(output: Output, scoped: readonly ScopedSeries[], col
     const cells = row.marks.map((mark) => `    ${paint(output, mark)}`).join("");
     output.line(`${row.entry.padEnd(width)}${cells}`);
   }
-  const used = new Set(rows.flatMap((row) => row.marks));
-  const legend = (Object.keys(LEGEND) as Mark[]).filter((mark) => used.has(mark));
-  output.line();
-  output.line(legend.map((mark) => `${paint(output, mark)} ${LEGEND[mark]}`).join("   "));
 }
 
 /** Marks by entry and column; `·` where the entry has no such series. */

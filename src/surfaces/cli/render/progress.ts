@@ -78,13 +78,17 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         rows += progress.receipt.counts.inserted + progress.receipt.counts.updated;
         break;
       case "making":
-        output.note(`Making ${progress.dataset}: ${count(progress.series)} series in ${plural(progress.parts, "part")}`);
+        output.note(
+          `Making ${progress.dataset}: ${count(progress.series)} series in ${plural(progress.parts, "part")}`,
+        );
         break;
       case "notice":
         output.note(progress.text);
         break;
       case "closed":
         output.status("");
+        return;
+      case "proposed":
         return;
       case "chunk-started":
       case "gaps":

@@ -24,6 +24,14 @@ export function printSummary(output: Output, run: RunRecord, summary: RunSummary
     `  cells  ${count(cells.due)} due, ${count(cells.covered_before)} covered before, ${count(cells.covered_after)} after, ` +
       `${count(cells.verified_empty)} empty at source, ${count(cells.failed)} failed, ${count(cells.refused)} refused`,
   );
+  if (summary.stages.length > 1) {
+    for (const stage of summary.stages) {
+      output.line(
+        `         ${stage.dataset}: ${count(stage.rows.inserted)} inserted, ${count(stage.rows.updated)} updated, ` +
+          `${count(stage.rows.unchanged)} unchanged, ${count(stage.rows.retracted)} retracted; ${count(stage.gaps.after)} gap cells left`,
+      );
+    }
+  }
   output.line(`  gaps   ${count(gaps.before)} cells before, ${count(gaps.after)} after`);
   output.line(`  bronze ${bytes(summary.bytes)} received`);
   for (const error of summary.errors.slice(0, 10))

@@ -1,0 +1,112 @@
+import { answeredSet, type Segments } from "../../core/coverage/segment.ts";
+import { dueSet } from "../../core/dataset/axis.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
+import type { SeriesKey } from "../../core/dataset/series.ts";
+import { RetrofillError } from "../../core/errors.ts";
+import { intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { type Ledger, MANY, type RunRecord } from "../ledger-port.ts";
+import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
+import { type BuildContext, commitReceipt } from "./publish-chunks.ts";
+
+/** What one run did to one dataset. */
+export interface Footprint {
+  readonly dataset: Dataset;
+  /** Its committed publications, in order. */
+  readonly publications: readonly string[];
+  /** Ingest numbers of its bronze objects. */
+  readonly objects: readonly number[];
+  readonly keys: readonly SeriesKey[];
+}
+
+/** What a run did to those of `datasets` that come from a source; made rows follow by themselves. */
+export async function footprintOf(
+  ledger: Ledger,
+  datasets: readonly Dataset[],
+  runId: string,
+): Promise<readonly Footprint[]> {
+  const chunks = await ledger.chunks(runId);
+  const fetches = chunks.filter((chunk) => chunk.kind === "fetch");
+  const objects = await ledger.objectsOf(fetches.map((chunk) => chunk.id));
+  const committed = new Set((await ledger.publications()).map((one) => one.chunkId));
+  return datasets
+    .filter(({ extract }) => extract !== null)
+    .map((dataset): Footprint => {
+      const builds = chunks.filter(({ kind, dataset: name }) => kind === "build" && name === dataset.name);
+      const own = objects.filter((object) => object.dataset === dataset.name);
+      const touched = builds.flatMap(({ result }) =>
+        Object.keys((result as { rowsBySeries?: object } | null)?.rowsBySeries ?? {}),
+      );
+      const keys = new Set<SeriesKey>([
+        ...own.flatMap((object) => object.keys),
+        ...fetches.filter((chunk) => chunk.dataset === dataset.name).flatMap((chunk) => chunk.keys),
+        ...(touched as SeriesKey[]),
+      ]);
+      return {
+        dataset,
+        publications: builds.map(({ id }) => id).filter((id) => committed.has(id)),
+        objects: own.map(({ ordinal }) => ordinal),
+        keys: [...keys],
+      };
+    })
+    .filter(({ publications, objects: own }) => publications.length > 0 || own.length > 0);
+}
+
+/** @throws RetrofillError REVERT_REFUSED where a later run touched the same rows, naming it */
+export async function refuseLaterTouches(store: Store, runId: string, footprints: readonly Footprint[]): Promise<void> {
+  const runs = new Set<string>();
+  for (const { dataset, publications } of footprints) {
+    // A publication's id begins with its run's.
+    for (const chunk of await store.laterTouches(dataset, publications))
+      runs.add(chunk.slice(0, chunk.lastIndexOf(".")));
+  }
+  if (runs.size === 0) return;
+  const names = [...runs].sort();
+  throw new RetrofillError("REVERT_REFUSED", `rows of ${runId} were touched by later runs: ${names.join(", ")}`, {
+    hint: `revert the later one first: retrofill revert ${names.at(-1)} --reason …`,
+    context: { run: runId },
+  });
+}
+
+/** Takes back what a run did to one dataset, as one unit: announced, one store transaction, then the ledger's commit. */
+export async function revertDataset(
+  context: BuildContext,
+  run: RunRecord,
+  reverted: string,
+  { dataset, publications, objects, keys }: Footprint,
+): Promise<Receipt | null> {
+  const { ledger, store } = context;
+  const without = await ledger.coverageWithout(dataset.name, dataset.version, keys, reverted);
+  const before = await ledger.segments(dataset.name, dataset.version, keys);
+  const window = spanOf(normalize([...before.values()].flat().map(({ start, end }) => ({ start, end }))));
+  if (window === null) return null;
+  const publication = await ledger.beginPublication(
+    run.id,
+    run.fence,
+    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
+    { members: [], reverts: { run: reverted, keys } },
+  );
+  const receipt = await store.revert({
+    chunkId: publication.id,
+    fence: run.fence,
+    dataset,
+    publications,
+    objects,
+    series: keys.map((key) => standing(context, run, key, without.get(key) ?? [])),
+    suspects: context.suspects,
+  });
+  await commitReceipt(context, publication, receipt);
+  return receipt;
+}
+
+/** A series as it will have been answered once the run counts no more. */
+function standing(context: BuildContext, run: RunRecord, key: SeriesKey, segments: Segments): PublishedSeries {
+  const series = context.seriesOf(key);
+  if (!series) throw new Error(`${context.dataset.name}: ${key} is not declared any more, its rows cannot be judged`);
+  const answered = answeredSet(segments);
+  const span = spanOf(answered);
+  return {
+    series,
+    answered,
+    due: span === null ? [] : intersect(dueSet(series.axis, span, run.businessNow), answered),
+  };
+}
