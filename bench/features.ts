@@ -14,8 +14,8 @@ import { groupsOf, type Unmade } from "../src/engine/build/build-windows.ts";
 import type { BuildWindow, Receipt } from "../src/engine/store-port.ts";
 import { marketData } from "../src/pipelines/ohlcv/market-data.ts";
 import { marketDataV2 } from "../src/pipelines/ohlcv/market-data-v2.ts";
-import { ohlcvPipeline } from "../src/pipelines/ohlcv/ohlcv.ts";
 import { ohlcvSettings } from "../src/pipelines/ohlcv/settings.ts";
+import { candlesOnly } from "../test/candles-only.ts";
 import { findPandas } from "../test/oracle/pandas.ts";
 
 // Features of simulated minutes of coins, a hundredth of them missing: made through the store in the engine's groups,
@@ -157,6 +157,7 @@ async function build(path: string, size: Size, expected: "inserted" | "unchanged
       fence: 1,
       dataset: marketDataV2,
       windows: windowsOf(group),
+      isWhole: false,
     });
     if (counts[expected] !== counts.received) throw new Error(`all should be ${expected}: ${JSON.stringify(counts)}`);
     rows += counts.received;
@@ -232,7 +233,7 @@ async function inFile<T>(path: string, work: (connection: DuckDBConnection) => P
 }
 
 function seriesOf(symbols: number): readonly Series[] {
-  const pipeline = ohlcvPipeline({ ...ohlcvSettings.parse({}), source: "polygon" });
+  const pipeline = candlesOnly(ohlcvSettings.parse({}));
   return Array.from({ length: symbols }, (_, i) => {
     const entry = pipeline.entry(`COIN${i}`, { assetClass: "crypto", timeframes: ["1m"] });
     const [series] = pipeline.series(marketDataV2.name, entry, NOW);
@@ -244,7 +245,7 @@ function seriesOf(symbols: number): readonly Series[] {
 function groupsIn({ symbols, minutes }: Size): readonly (readonly Unmade[])[] {
   const windows = [{ start: START, end: instant(START + minutes * MINUTE) }];
   return groupsOf(
-    seriesOf(symbols).map((series) => ({ series, windows })),
+    seriesOf(symbols).map((series) => ({ series, windows, withdrawn: [] })),
     GROUP_ROWS,
   );
 }

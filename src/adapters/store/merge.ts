@@ -59,12 +59,11 @@ export async function mergeLayer(
   return writeChanges(context);
 }
 
-/** Writes rows where none are stored. */
-export async function writeNew(context: Writing, rows: string): Promise<readonly SeriesChange[]> {
-  const changes = await changesOf(context, `(select *, null::bigint as old_row from ${rows})`);
+/** Writes rows where none are stored. `written` reads them back, where making them twice would cost more. */
+export async function writeNew(context: Writing, rows: string, written = rows): Promise<readonly SeriesChange[]> {
   await insertRows(context, rows);
-  await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${rows}`);
-  return changes;
+  await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${written}`);
+  return changesOf(context, `(select *, null::bigint as old_row from ${written})`);
 }
 
 /** `diff_t`: the rows of `sound` that are new or differ from the stored row of their slot, which is `old_row`. */

@@ -10,19 +10,25 @@ const full = (n: number): string => `case when dense = 1 then ${n} else ${Math.c
 /** Averages with exponential weights keep this many blocks of `span` slots: what lies further back weighs below 1e-12. */
 const KERNEL_BLOCKS = 14;
 
-/** Minutes of a day that never closes: of all formulas, the one-day return looks furthest back. */
-const REACH = 1_440;
+/** Slots of the longest day, minutes around the clock: return_1d looks so far back. */
+const DAY_OF_MINUTES = 24 * 60;
+
+/** The longest reach of any formula: a day back, or the longest average's own block and those before it. */
+const REACH = Math.max(DAY_OF_MINUTES, (KERNEL_BLOCKS + 1) * 50);
+
+/**
+ * Sums are of integers in small units, so that no order of rows and no neighbour changes a bit of them. Decimals would
+ * be as exact, but are slow to read as doubles.
+ */
+const UNITS = "1e20";
+const inUnits = (value: string): string => `(${value} * ${UNITS})::hugeint`;
 
 const decay = (span: number): number => 1 - 2 / (span + 1);
 
 /** The weight of a slot against that of its block's first: the later, the heavier. */
 const weight = (span: number): string => `pow(${decay(span)}, -(slot_no % ${span}))`;
 
-// Sums are of integers in small units: exact, so that no order of rows and no neighbour changes a bit of them. Of
-// decimals they would be as exact, yet a decimal is slow to read as a double.
-const UNITS = "1e18";
-const inUnits = (value: string): string => `(${value} * ${UNITS})::hugeint`;
-/** A weight is at most 7.4, so that it fits into 64 bits. */
+/** A weight is at most 7.4: in these units it fits into 64 bits. */
 const WEIGHT_UNITS = "1e17";
 const weightInUnits = (span: number): string => `(${weight(span)} * ${WEIGHT_UNITS})::bigint`;
 
@@ -68,9 +74,12 @@ function weightedMean(name: string, span: number): string {
 const joinKernel = (name: string, span: number): string =>
   `left join ${name}_kernel on ${name}_kernel.series_no = w.series_no and ${name}_kernel.block = w.slot_no // ${span}`;
 
-/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-15. */
+/** The largest return that a deviation counts whole, a factor of 7e10 in one slot: sums of 50 squares end there. */
+const MOST_RETURN = 25;
+
+/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-16. */
 const deviation = (n: number): string => `case when close is not null and returns_${n} >= ${full(n)}
-      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-15 end`;
+      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-16 end`;
 
 /** `value` in the row's slot and the `n - 1` before it, oldest first: a list in one order, so that any figure of it has the same bits. */
 const lastOf = (value: string, n: number): string =>
@@ -89,7 +98,8 @@ const features = sql`
     window t as (partition by series_no order by slot_no)),
   ranged as (
     select * exclude (before, zone_name), ln(close / before) as log_return,
-      round(ln(close / before) * 1e15)::bigint as return_units,
+      case when before is not null
+        then round(greatest(least(ln(close / before), ${MOST_RETURN}), -${MOST_RETURN}) * 1e16)::bigint end as return_units,
       greatest(high - low, abs(high - coalesce(before, high)), abs(low - coalesce(before, low))) as true_range,
       abs(close / open - 1) > 5 or (high - low) / low > 5 as is_wild,
       case when abs(open / before - 1) > 0.1 then isodow(timezone(zone_name, epoch_ms(slot_ms) at time zone 'UTC')) <> 1
