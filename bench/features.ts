@@ -78,7 +78,9 @@ async function compare(size: Size, rounds: number): Promise<void> {
       "CPU ratio": Number((best("cpuMs", all) / best("cpuMs", costs.hand ?? [])).toFixed(2)),
       "peak MB": Math.max(...all.map((cost) => cost.peakMb)),
     });
-    console.log(`features of ${bars} bars in ${size.symbols} series, best of ${rounds} (targets: 1.25 and 1.8 times by hand)`);
+    console.log(
+      `features of ${bars} bars in ${size.symbols} series, best of ${rounds} (targets: 1.25 and 1.8 times by hand)`,
+    );
     console.table({
       "the same SQL by hand": line(costs.hand ?? []),
       "first build": line(costs.first ?? []),
@@ -92,7 +94,10 @@ async function compare(size: Size, rounds: number): Promise<void> {
 
 function inOwnProcess(name: string, folder: string, { symbols, minutes }: Size): Cost {
   const args = [...process.execArgv, import.meta.filename, name, folder, String(symbols), String(minutes)];
-  const { stdout, status } = spawnSync(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`${name} failed`);
   return JSON.parse(stdout) as Cost;
 }
@@ -110,7 +115,10 @@ function withPandas(folder: string): Cost | null {
   const python = findPandas()?.python;
   if (python === undefined) return null;
   const script = join(import.meta.dirname, "features_pandas.py");
-  const { stdout, status } = spawnSync(python, [script, folder], { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  const { stdout, status } = spawnSync(python, [script, folder], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error("features_pandas.py failed");
   return JSON.parse(stdout) as Cost;
 }
@@ -172,7 +180,9 @@ async function byHand(folder: string, size: Size): Promise<number> {
   return inFile(path, async (connection) => {
     await connection.run(`attach '${join(folder, "bars.duckdb")}' as bars (read_only)`);
     const columns = marketDataV2.columns.map(({ name }) => name);
-    await connection.run(`create table by_hand (${marketDataV2.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`);
+    await connection.run(
+      `create table by_hand (${marketDataV2.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
+    );
     let rows = 0;
     for (const group of groupsIn(size)) {
       const query = renderSql(marketDataV2.transform?.query ?? { parts: [] }, () => relationByHand(group));

@@ -29,7 +29,8 @@ try {
       [retrofill, "--project", dir, "--quiet", "--json", ...args],
       { env, maxBuffer: 1e9, encoding: "utf8" },
     );
-    if (status !== 0) throw new Error(`retrofill ${args.join(" ")} ended with ${status}: ${stderr}${stdout.slice(0, 2_000)}`);
+    if (status !== 0)
+      throw new Error(`retrofill ${args.join(" ")} ended with ${status}: ${stderr}${stdout.slice(0, 2_000)}`);
     return { ms: performance.now() - began, cpuMs: childMs() - before, document: JSON.parse(stdout) as Document };
   };
   run("symbols", "add", ...sandbox.names);
@@ -72,7 +73,14 @@ async function startSandbox(): Promise<{ process: ChildProcess; url: string; nam
     join(dir, "retrofill.config.ts"),
     `export default { now: "${formatInstant(now)}", pipelines: { ohlcv: { source: { kind: "polygon", adjusted: true }, concurrency: 4 } } };\n`,
   );
-  const sandbox = spawn(process.execPath, [retrofill, "sandbox", "--data", join(dir, "data"), "--now", formatInstant(now)]);
+  const sandbox = spawn(process.execPath, [
+    retrofill,
+    "sandbox",
+    "--data",
+    join(dir, "data"),
+    "--now",
+    formatInstant(now),
+  ]);
   const url = await new Promise<string>((resolve) => {
     sandbox.stdout.on("data", (text: Buffer) => {
       const found = /http:\/\/\S+/.exec(text.toString());

@@ -88,6 +88,7 @@ export async function insertChunks(
   tx: LedgerTx,
   runId: string,
   chunks: readonly NewChunk[],
+  recheck = false,
 ): Promise<readonly string[]> {
   const last = await tx.db
     .selectFrom("chunk")
@@ -112,7 +113,7 @@ export async function insertChunks(
     attempt: 0,
     fence: 0,
     not_before: 0,
-    recheck: 0,
+    recheck: recheck ? 1 : 0,
     progress: null,
     result: null,
     error: null,

@@ -64,7 +64,15 @@ export function runLedger(ledger: LedgerDatabase): RunLedger {
         };
         tx.emit(runId, "run.opened", opening);
         tx.emit(LEDGER_STREAM, "run.opened", { run: runId, plan: plan.id, planHash: plan.hash });
-        await insertChunks(tx, runId, chunks);
+        // What another run has published since the plan looked is not asked again.
+        const rival = await tx.db
+          .selectFrom("run")
+          .select("id")
+          .where("id", "!=", runId)
+          .where((e) => e.or([e("status", "=", "running"), e("closed_at", ">=", plan.createdAt)]))
+          .limit(1)
+          .executeTakeFirst();
+        await insertChunks(tx, runId, chunks, rival !== undefined);
         return requireRun(tx, runId);
       });
     },
