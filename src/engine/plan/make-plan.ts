@@ -2,7 +2,7 @@ import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limit
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { affected } from "../../core/coverage/lineage.ts";
 import { setOf } from "../../core/coverage/segment.ts";
-import { dueSet, withClosedHours } from "../../core/dataset/axis.ts";
+import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
 import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
@@ -330,15 +330,17 @@ function windowsToMake(
 } {
   const windows: (Interval & { readonly key: SeriesKey })[] = [];
   const slots = new Map<string, SeriesPlan["making"]>();
+  const coming = comingBy(before);
   for (const { series, standing, segments, making } of own) {
     if (making === null) continue;
     const covered = setOf(segments, "covered");
     let ready = making.ready;
     let reached: IntervalSet = EMPTY;
     for (const input of dataset.transform?.inputs ?? []) {
-      const coming = comingTo(before, placeOf(bound, series, input));
-      if (input.required) ready = union(ready, coming);
-      reached = union(reached, normalize(coming.map((span) => affected(series.axis, input.reach, span))));
+      const place = placeOf(bound, series, input);
+      const changing = coming.get(`${place.dataset} ${place.key}`) ?? EMPTY;
+      if (input.required) ready = union(ready, changing);
+      reached = union(reached, normalize(changing.map((span) => affected(series.axis, input.reach, span))));
     }
     const requested = intersect(standing.due, standing.scope === null ? EMPTY : [standing.scope]);
     const lacking = subtract(intersect(ready, requested), covered);
@@ -347,27 +349,31 @@ function windowsToMake(
     for (const { start, end } of union(lacking, old)) windows.push({ key: series.key, start, end });
     slots.set(cellKey(series), {
       fresh: countSlotsOf(series.axis.grid, lacking),
-      halo: countSlotsOf(
-        series.axis.grid,
-        intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now)),
-      ),
+      halo: countSlotsOf(series.axis.grid, dueOf(series.axis, old, now)),
     });
   }
   return { windows, slots };
 }
 
-/** Where earlier steps may bring or change rows of a series. */
-function comingTo(steps: readonly Step[], place: { readonly dataset: string; readonly key: SeriesKey }): IntervalSet {
-  return normalize(
-    steps
-      .filter((step) => step.dataset === place.dataset)
-      .flatMap((step) =>
-        step.kind === "fetch"
-          ? step.chunks.filter((chunk) => (chunk.keys ?? [chunk.key]).includes(place.key))
-          : step.windows.filter((window) => window.key === place.key),
-      )
-      .map(({ start, end }) => ({ start, end })),
-  );
+function dueOf(axis: Axis, set: IntervalSet, now: Instant): IntervalSet {
+  const span = spanOf(set);
+  return span === null ? EMPTY : intersect(set, dueSet(axis, span, now));
+}
+
+/** Where steps may bring or change rows, by dataset and key. */
+function comingBy(steps: readonly Step[]): ReadonlyMap<string, IntervalSet> {
+  const spans = new Map<string, Interval[]>();
+  const add = ({ dataset }: Step, key: SeriesKey, { start, end }: Interval): void => {
+    const id = `${dataset} ${key}`;
+    const known = spans.get(id);
+    if (known) known.push({ start, end });
+    else spans.set(id, [{ start, end }]);
+  };
+  for (const step of steps) {
+    if (step.kind === "build") for (const window of step.windows) add(step, window.key, window);
+    else for (const chunk of step.chunks) for (const key of chunk.keys ?? [chunk.key]) add(step, key, chunk);
+  }
+  return new Map([...spans].map(([id, list]) => [id, normalize(list)]));
 }
 
 /** @throws RetrofillError INPUT_ABSENT, INPUT_STALE naming what to run first */
