@@ -1,6 +1,8 @@
 import { once, setMaxListeners } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArrivalWindows, type Limit } from "./arrival-windows.ts";
 import { openDataDirectory } from "./data-directory.ts";
@@ -15,14 +17,16 @@ import {
 import { polygonProvider } from "./polygon/polygon.ts";
 import type { PolygonSettings } from "./polygon/world.ts";
 import type { Answer, Provider } from "./provider.ts";
+import { openRetailProviders, type RetailSettings } from "./retail/retail.ts";
+import { SALES_MANIFEST } from "./retail/sale-directory.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 
 export interface SandboxOptions {
-  /** Directory with `manifest.json` and candles, see docs/sandbox.md. */
+  /** Directory with `manifest.json` and candles, with `sales.json` and sale lines, or with both: see docs/sandbox.md. */
   readonly dataDir: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** Requests let in per API key; more are answered with 429. Default none. */
+  /** Requests let in per API key (per contract where it has no keys); more are answered with 429. Default none. */
   readonly limits?: readonly Limit[];
   /** Absent = any key that is not empty. */
   readonly apiKeys?: readonly string[];
@@ -36,13 +40,14 @@ export interface SandboxOptions {
   readonly silentCapRows?: number;
   /** Wait before each answer. */
   readonly latencyMs?: number;
-  /** Send `Retry-After` with a 429; the real service does not. */
+  /** Send `Retry-After` with a 429. Absent = as the contract has it: Polygon does not. */
   readonly retryAfter?: boolean;
   /** How long a request struck by `timeouts` gets no byte before its connection is ended. Default 30 s. */
   readonly stallMs?: number;
   /** Windows up to this many days are answered without `holes`. Default 20. */
   readonly holeMinDays?: number;
   readonly polygon?: PolygonSettings;
+  readonly retail?: RetailSettings;
 }
 
 /** A running sandbox. */
@@ -71,31 +76,58 @@ const BLOCK_PAGE =
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const rates = faultRates(options.faults);
-  const directory = await openDataDirectory(options.dataDir);
-  const provider = polygonProvider({
-    directory,
-    settings: options.polygon ?? {},
-    nowMs: options.nowMs ?? null,
-    silentCapRows: options.silentCapRows ?? null,
-  });
-  const front = new Front(provider, options, rates);
+  const world = await openWorld(options);
+  const front = new Front(world.providers, options, rates);
   const server = createServer((request, response) => void front.handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(options.port ?? 0, "127.0.0.1");
   try {
     await once(server, "listening");
   } catch (cause) {
-    await directory.close();
+    await world.close();
     throw cause;
   }
   const { port } = server.address() as AddressInfo;
   front.origin = `http://127.0.0.1:${port}`;
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= stop(server, front).then(() => directory.close());
+    closing ??= stop(server, front).then(() => world.close());
     return closing;
   };
   return { url: front.origin, report: () => front.report(), close, [Symbol.asyncDispose]: close };
+}
+
+interface World {
+  /** The first answers for paths that are nobody's. */
+  readonly providers: readonly [Provider, ...Provider[]];
+  close(): Promise<void>;
+}
+
+/** Every contract that the directory has data for. */
+async function openWorld(options: SandboxOptions): Promise<World> {
+  const { dataDir, nowMs = null, silentCapRows = null } = options;
+  const hasSales = existsSync(join(dataDir, SALES_MANIFEST));
+  const opened: World[] = [];
+  try {
+    // A directory without any manifest is refused for its lack of candles.
+    if (existsSync(join(dataDir, "manifest.json")) || !hasSales) {
+      const directory = await openDataDirectory(dataDir);
+      const settings = options.polygon ?? {};
+      const polygon = polygonProvider({ directory, settings, nowMs, silentCapRows });
+      opened.push({ providers: [polygon], close: () => directory.close() });
+    }
+    if (hasSales)
+      opened.push(await openRetailProviders(dataDir, { settings: options.retail ?? {}, nowMs, silentCapRows }));
+  } catch (cause) {
+    for (const world of opened) await world.close();
+    throw cause;
+  }
+  return {
+    providers: opened.flatMap(({ providers }) => providers) as [Provider, ...Provider[]],
+    async close() {
+      for (const world of opened) await world.close();
+    },
+  };
 }
 
 async function stop(server: Server, front: Front): Promise<void> {
@@ -108,7 +140,7 @@ async function stop(server: Server, front: Front): Promise<void> {
 
 /** The door: keys, limits, faults and counts, in this order; what is behind it is the provider's. */
 class Front {
-  readonly #provider: Provider;
+  readonly #providers: World["providers"];
   readonly #options: SandboxOptions;
   readonly #rates: FaultProfile;
   readonly #seed: number;
@@ -118,8 +150,8 @@ class Front {
   #attempts = new Map<string, number>();
   origin = "";
 
-  constructor(provider: Provider, options: SandboxOptions, rates: FaultProfile) {
-    this.#provider = provider;
+  constructor(providers: World["providers"], options: SandboxOptions, rates: FaultProfile) {
+    this.#providers = providers;
     this.#options = options;
     this.#rates = rates;
     this.#seed = options.seed ?? 1;
@@ -154,17 +186,20 @@ class Front {
     const path = url.pathname;
     if (path.startsWith("/sandbox/")) return this.#serveOwnPath(`${method} ${path}`, response);
 
-    const provider = this.#provider;
+    const provider = this.#providers.find((each) => each.pathKind(path) !== null) ?? this.#providers[0];
     const tally = this.#tally;
-    const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}`;
-    tally.arrived(provider.pathKind(path) ?? "unknown");
-    const key = provider.keyOf(request.headers, url.searchParams);
-    const waitMs = this.#isKnown(key) ? this.#windows.arrive(key, arrivedAt) : 0;
+    const kind = provider.pathKind(path) ?? "unknown";
+    tally.arrived(kind);
+    const key = provider.isOpen ? `everybody at ${kind}` : provider.keyOf(request.headers, url.searchParams);
+    const isLetIn = provider.isOpen || this.#isKnown(key);
+    const waitMs = isLetIn ? this.#windows.arrive(key ?? "", arrivedAt) : 0;
+    const body = method === "POST" ? await readBody(request) : "";
+    const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}${bodyText(body)}`;
     await this.#latency();
-    if (!this.#isKnown(key)) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
-    if (waitMs > 0) return this.#refuseRate(response, identity, waitMs);
+    if (!isLetIn) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
+    if (waitMs > 0) return this.#refuseRate(response, provider, identity, waitMs);
 
-    if (method !== "GET") {
+    if (method !== (provider.methodOf?.(path) ?? "GET")) {
       return this.#send(response, { status: 405, contentType: "text/plain", body: "", isData: false });
     }
     const attempt = (this.#attempts.get(identity) ?? 0) + 1;
@@ -173,11 +208,12 @@ class Front {
     const faults = decideFaults(this.#rates, this.#seed, identity, attempt);
     if (faults.answer !== null && faults.answer !== "cut") {
       tally.injected(faults.answer);
-      return this.#fail(response, faults.answer, identity, requestId, path);
+      return this.#fail(response, provider, faults.answer, identity, requestId, path);
     }
     const answer = await provider.answer({
       path,
       query: url.searchParams,
+      body,
       origin: this.origin,
       requestId,
       dataFaults: faults.data,
@@ -187,6 +223,7 @@ class Front {
         holeMinDays: this.#options.holeMinDays ?? DEFAULT_HOLE_MIN_DAYS,
       },
     });
+    if (answer.isStalled) return this.#stall(response);
     if (faults.answer === "cut") {
       tally.injected("cut");
       return this.#sendCut(response, answer, identity);
@@ -217,14 +254,16 @@ class Front {
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal: this.#stopped.signal });
   }
 
-  #refuseRate(response: ServerResponse, identity: string, waitMs: number): void {
-    const answer = this.#provider.refuseRate(this.#requestId(identity, 0));
+  #refuseRate(response: ServerResponse, provider: Provider, identity: string, waitMs: number): void {
+    const answer = provider.refuseRate(this.#requestId(identity, 0));
     const headers = { "retry-after": String(Math.ceil(waitMs / 1000)) };
-    this.#send(response, this.#options.retryAfter ? { ...answer, headers } : answer);
+    const isTold = this.#options.retryAfter ?? provider.sendsRetryAfter ?? false;
+    this.#send(response, isTold ? { ...answer, headers } : answer);
   }
 
   async #fail(
     response: ServerResponse,
+    provider: Provider,
     fault: Exclude<AnswerFault, "cut">,
     identity: string,
     requestId: string,
@@ -233,11 +272,11 @@ class Front {
     const variant = draw(this.#seed, "variant", identity);
     switch (fault) {
       case "storm429":
-        return this.#refuseRate(response, identity, 1000);
+        return this.#refuseRate(response, provider, identity, 1000);
       case "flaky5xx":
         return this.#send(response, flakyAnswer(variant));
       case "error200":
-        return this.#send(response, this.#provider.failInside200(requestId));
+        return this.#send(response, provider.failInside200(requestId));
       case "html":
         return this.#send(response, {
           status: variant < 0.5 ? 200 : 503,
@@ -307,6 +346,25 @@ function hex8(fraction: number): string {
 function queryText(query: URLSearchParams, keyParameters: readonly string[]): string {
   const asked = [...query].filter(([name]) => !keyParameters.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1));
   return asked.length === 0 ? "" : `?${new URLSearchParams(asked)}`;
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  request.setEncoding("utf8");
+  let text = "";
+  for await (const part of request) text += part;
+  return text;
+}
+
+/** A JSON object with its keys in one order, so that the same question is one request however it is written. */
+function bodyText(body: string): string {
+  if (body === "") return "";
+  try {
+    const json: unknown = JSON.parse(body);
+    if (typeof json !== "object" || json === null) return ` ${body}`;
+    return ` ${JSON.stringify(Object.fromEntries(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1))))}`;
+  } catch {
+    return ` ${body}`;
+  }
 }
 
 /** A gateway's answer: JSON, a page, or nothing. */
