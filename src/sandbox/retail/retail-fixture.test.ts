@@ -60,7 +60,7 @@ describe("the days that the user has", () => {
     }
   });
 
-  it("lack January 10 to 25 in all stores but one, and the whole of it is the longest stretch they share", () => {
+  it("lack January 10 to 25 in all stores but one, which share no other day but the closed ones", () => {
     const { tienda_18: partly, ...others } = fixture.present.days;
     const common = datesOf(["2025-10-28", "2026-01-26"]).filter(
       (date) => !Object.values(others).some((dates) => dates.includes(date)),

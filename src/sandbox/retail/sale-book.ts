@@ -100,7 +100,7 @@ export async function readSaleBook(
 ): Promise<SaleBook> {
   const connection = await database.connect();
   const columns = SALE_COLUMNS.map((name) => `${name} ${COLUMN_TYPES[name]}`).join(", ");
-  await connection.run(`create table version (${columns}, at bigint, updated_ms bigint)`);
+  await connection.run(`create table version (${columns}, sold_ms bigint, updated_ms bigint)`);
   for (const file of files) {
     await readFile(connection, dir, file, zone).catch((cause: unknown) => {
       throw new DataDirectoryError(dir, [`${file.file}: ${cause instanceof Error ? cause.message : String(cause)}`]);
@@ -115,7 +115,7 @@ export async function readSaleBook(
     select *, (total - round(quantity * unit_price, 2) + discount)::${MONEY} as tax
     from (select * from version where updated_ms <= ${knownAt}
       qualify row_number() over (partition by store, invoice, line order by version desc) = 1)
-    order by store, at, invoice, line`);
+    order by store, sold_ms, invoice, line`);
   await connection.run("drop table version");
   return saleBook(connection, knownAt);
 }
@@ -125,8 +125,8 @@ function saleBook(connection: DuckDBConnection, knownAt: number): SaleBook {
     const reader = await connection.runAndReadAll(`select ${LINE_SQL} from line where ${where} ${order}`, values);
     return reader.getRowObjects() as unknown as SaleLine[];
   };
-  const inOrder = "order by at, invoice, line";
-  const inWindow = ({ start, end }: Window) => `store = $1 and at >= ${start} and at < ${end}`;
+  const inOrder = "order by sold_ms, invoice, line";
+  const inWindow = ({ start, end }: Window) => `store = $1 and sold_ms >= ${start} and sold_ms < ${end}`;
   return {
     knownAt,
     linesIn: (store, window, offset, limit) =>
@@ -146,7 +146,7 @@ function saleBook(connection: DuckDBConnection, knownAt: number): SaleBook {
         `store = $1 and version > ${version} and version <= (select max(version) from
           (select version from line where store = $1 and version > ${version} order by version limit ${limit}))`,
         [store],
-        "order by version, at, invoice, line",
+        "order by version, sold_ms, invoice, line",
       ),
     async daysIn(store, window) {
       const reader = await connection.runAndReadAll(
@@ -159,7 +159,7 @@ function saleBook(connection: DuckDBConnection, knownAt: number): SaleBook {
       return reader.getRowObjects() as unknown as SaleDay[];
     },
     async newestAt(store) {
-      const reader = await connection.runAndReadAll("select max(at)::double from line where store = $1", [store]);
+      const reader = await connection.runAndReadAll("select max(sold_ms)::double from line where store = $1", [store]);
       return reader.getRows()[0]?.[0] as number | null;
     },
   };
@@ -168,7 +168,7 @@ function saleBook(connection: DuckDBConnection, knownAt: number): SaleBook {
 /** Columns of `line` under the names of `SaleLine`; integers below 2^53 as doubles, decimals as text. */
 const LINE_SQL = `
   store, invoice, line, type, original_invoice as "originalInvoice", original_line as "originalLine",
-  sold_at as "soldAt", at::double as at, product, description, product_group as "group", warehouse,
+  sold_at as "soldAt", sold_ms::double as "at", product, description, product_group as "group", warehouse,
   quantity::varchar as quantity, unit_weight::varchar as "unitWeight", unit, unit_factor::varchar as "unitFactor",
   unit_price::varchar as "unitPrice", unit_cost::varchar as "unitCost", discount::varchar as discount,
   total::varchar as total, cost_total::varchar as "costTotal", tax::varchar as tax,
