@@ -100,24 +100,36 @@ export async function readSaleBook(
 ): Promise<SaleBook> {
   const connection = await database.connect();
   const columns = SALE_COLUMNS.map((name) => `${name} ${COLUMN_TYPES[name]}`).join(", ");
-  await connection.run(`create table version (${columns}, sold_ms bigint, updated_ms bigint)`);
-  for (const file of files) {
-    await readFile(connection, dir, file, zone).catch((cause: unknown) => {
-      throw new DataDirectoryError(dir, [`${file.file}: ${cause instanceof Error ? cause.message : String(cause)}`]);
-    });
+  await connection.run(`create table line (${columns}, sold_ms bigint, updated_ms bigint, tax ${MONEY})`);
+  const problems: string[] = [];
+  let newestMs = 0;
+  for (const { file, rows } of files) {
+    try {
+      // One file at a time: all versions of a line are in one, and of most lines there is only one.
+      await readVersions(connection, join(dir, file), rows, zone);
+      problems.push(...(await contradictions(connection, stores)).map((problem) => `${file}: ${problem}`));
+      newestMs = Math.max(newestMs, await keepNewest(connection, nowMs));
+    } catch (cause) {
+      problems.push(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
   }
-  const problems = await contradictions(connection, stores);
+  await connection.run("drop table if exists version");
+  const twice = "select store, invoice, line, max(version) as version from line group by all having count(*) > 1";
+  problems.push(...(await examples(connection, [["the line is in two files", twice]])));
   if (problems.length > 0) throw new DataDirectoryError(dir, problems);
-  const newest = await connection.runAndReadAll("select max(updated_ms)::double from version");
-  const knownAt = nowMs ?? Number(newest.getRows()[0]?.[0] ?? 0);
+  return saleBook(connection, nowMs ?? newestMs);
+}
+
+/** Moves the newest version of each line, of those that exist at `nowMs`, to the book; returns the newest change of all. */
+async function keepNewest(connection: DuckDBConnection, nowMs: number | null): Promise<number> {
   await connection.run(`
-    create table line as
-    select *, (total - round(quantity * unit_price, 2) + discount)::${MONEY} as tax
-    from (select * from version where updated_ms <= ${knownAt}
+    insert into line
+    select *, (total - round(quantity * unit_price, 2) + discount)::${MONEY}
+    from (select * from version where ${nowMs === null ? "true" : `updated_ms <= ${nowMs}`}
       qualify row_number() over (partition by store, invoice, line order by version desc) = 1)
     order by store, sold_ms, invoice, line`);
-  await connection.run("drop table version");
-  return saleBook(connection, knownAt);
+  const newest = await connection.runAndReadAll("select max(updated_ms)::double from version");
+  return Number(newest.getRows()[0]?.[0] ?? 0);
 }
 
 function saleBook(connection: DuckDBConnection, knownAt: number): SaleBook {
@@ -175,13 +187,9 @@ const LINE_SQL = `
   tax_percent::varchar as "taxPercent", tax_bs::varchar as "taxBs", tasa::varchar as tasa,
   version::double as version, updated_ms::double as "updatedAt"`;
 
-async function readFile(
-  connection: DuckDBConnection,
-  dir: string,
-  { file, rows }: SaleFiles["files"][number],
-  zone: string,
-): Promise<void> {
-  const path = join(dir, file).replaceAll("'", "''");
+/** Puts the rows of one file into the table `version`. */
+async function readVersions(connection: DuckDBConnection, file: string, rows: number, zone: string): Promise<void> {
+  const path = file.replaceAll("'", "''");
   const from = file.endsWith(".parquet")
     ? `read_parquet('${path}')`
     : `read_csv('${path}', header = true, all_varchar = true, delim = ',', quote = '"')`;
@@ -189,11 +197,13 @@ async function readFile(
   const missing = SALE_COLUMNS.filter((name) => !names.includes(name));
   if (missing.length > 0) throw new Error(`column ${missing.join(", ")} missing (header is ${names.join(",")})`);
   const typed = SALE_COLUMNS.map((name) => `"${name}"::${COLUMN_TYPES[name]} as "${name}"`).join(", ");
-  const { rowsChanged } = await connection.run(
-    `insert into version select *, ${instantSql(zone, "sold_at")}, ${instantSql(zone, "updated_at")}
-     from (select ${typed} from ${from})`,
-  );
-  if (rowsChanged !== rows) throw new Error(`holds ${rowsChanged} rows, the manifest says ${rows}`);
+  await connection.run(`
+    create or replace table version as
+    select *, ${instantSql(zone, "sold_at")} as sold_ms, ${instantSql(zone, "updated_at")} as updated_ms
+    from (select ${typed} from ${from})`);
+  const counted = await connection.runAndReadAll("select count(*)::double from version");
+  const count = counted.getRows()[0]?.[0];
+  if (count !== rows) throw new Error(`holds ${count} rows, the manifest says ${rows}`);
 }
 
 /** Epoch milliseconds of a wall clock, as `fromLocalMs` has it: of a time shown twice the first, of a skipped one the jump. */
@@ -207,14 +217,14 @@ function instantSql(zone: string, column: string): string {
   return spans.length === 1 ? `${local} - ${spans[0]?.offsetMs}` : `case ${cases.join(" ")} end`;
 }
 
-/** Every kind of row that cannot be served, with one example of each. */
+/** Every kind of row in `version` that cannot be served, with one example of each. */
 async function contradictions(
   connection: DuckDBConnection,
   stores: readonly { readonly id: string }[],
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const known = stores.map(({ id }) => `'${id}'`).join(", ");
   const empty = SALE_COLUMNS.filter((name) => !MAY_BE_EMPTY.includes(name)).map((name) => `${name} is null`);
-  const checks: readonly (readonly [problem: string, sql: string])[] = [
+  return await examples(connection, [
     ["a column is empty", `select * from version where ${empty.join(" or ")}`],
     ["the store is not in the manifest", `select * from version where store not in (${known})`],
     ["type is not SALE, RETURN or VOID", "select * from version where type not in ('SALE', 'RETURN', 'VOID')"],
@@ -225,21 +235,27 @@ async function contradictions(
     ],
     [
       "the version is there twice",
-      "select * from version qualify count(*) over (partition by store, invoice, line, version) > 1",
+      "select store, invoice, line, version from version group by all having count(*) > 1",
     ],
     [
       "versions differ in sold_at",
-      `select * from version qualify min(sold_at) over (partition by store, invoice, line)
-        <> max(sold_at) over (partition by store, invoice, line)`,
+      `select store, invoice, line, max(version) as version from version group by all
+       having min(sold_at) <> max(sold_at)`,
     ],
-  ];
+  ]);
+}
+
+async function examples(
+  connection: DuckDBConnection,
+  checks: readonly (readonly [problem: string, sql: string])[],
+): Promise<readonly string[]> {
   const problems: string[] = [];
   for (const [problem, sql] of checks) {
     const reader = await connection.runAndReadAll(
       `select concat_ws(' ', store, invoice, line, 'version', version) from (${sql}) limit 1`,
     );
     const example = reader.getRows()[0]?.[0];
-    if (example !== undefined) problems.push(`lines: ${problem}, for example ${example}`);
+    if (example !== undefined) problems.push(`${problem}, for example ${example}`);
   }
   return problems;
 }

@@ -75,6 +75,13 @@ describe("lines", () => {
     expect((await problemsWith(lines, manifest)).join()).toMatch(problem);
   });
 
+  it("are refused where two files hold the same one", async () => {
+    const file = { file: "sales/all.csv.gz", rows: 1 };
+    expect(await problemsWith([SALE], { files: [file, file] })).toEqual([
+      "the line is in two files, for example tienda_01 0001 1 version 1",
+    ]);
+  });
+
   it("are refused without their columns", async () => {
     const dir = await writeSmallSales([SALE]);
     await writeFile(join(dir, "sales/all.csv"), "store,invoice\na,b\n");
