@@ -210,7 +210,7 @@ function repeated(names: readonly string[]): readonly string[] {
 }
 
 function weekdayOf(date: string): Weekday {
-  return WEEKDAYS[new Date(parseDate(date)).getUTCDay()] as Weekday;
+  return WEEKDAYS[new Date(date).getUTCDay()] as Weekday;
 }
 
 /** Milliseconds after local midnight of a checked `HH:MM`. */

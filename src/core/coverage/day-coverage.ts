@@ -1,5 +1,5 @@
 import type { Closure } from "../calendar/store-calendar.ts";
-import { countDays, type DaySpan, datesOf, runsOf } from "../time/local-days.ts";
+import { countDays, type DaySpan, datesOf } from "../time/local-days.ts";
 
 /** What is known of one key's days. */
 export interface KeyDays {
@@ -67,9 +67,6 @@ export function dayCoverage(known: KeyDays, window: DaySpan): DayCoverage {
   };
   const life = datesOf(window).filter((date) => withData.has(date) || !isOutsideLife(date));
   const missing = life.filter((date) => !withData.has(date));
-  const runs = runsOf(missing);
-  const [firstRun] = runs;
-  const lastRun = runs[runs.length - 1];
   const present = life.filter((date) => withData.has(date));
   return {
     key: known.key,
@@ -84,10 +81,16 @@ export function dayCoverage(known: KeyDays, window: DaySpan): DayCoverage {
     missing,
     closed: missing.flatMap((date) => closures.get(date) ?? []),
     open: missing.filter((date) => !closures.has(date)),
-    leading: firstRun && firstRun.first === life[0] ? firstRun : null,
-    trailing: lastRun && lastRun.last === life[life.length - 1] ? lastRun : null,
+    leading: spanOf(life.slice(0, present[0] === undefined ? life.length : life.indexOf(present[0]))),
+    trailing: spanOf(life.slice(life.lastIndexOf(present[present.length - 1] ?? "") + 1)),
     tradedWhileClosed: present.flatMap((date) => closures.get(date) ?? []),
   };
+}
+
+function spanOf(dates: readonly string[]): DaySpan | null {
+  const first = dates[0];
+  const last = dates[dates.length - 1];
+  return first === undefined || last === undefined ? null : { first, last };
 }
 
 function firstToLast(withData: ReadonlySet<string>): FirstToLastCoverage | null {

@@ -1,4 +1,4 @@
-import { type DaySpan, datesOf, daysBetween, shiftDate } from "../time/local-days.ts";
+import { type DaySpan, datesOf, daysBetween } from "../time/local-days.ts";
 import type { DayCoverage } from "./day-coverage.ts";
 
 /** How a gap of days lies: shared by nearly all keys, at an edge of the window, long, or short among days with data. */
@@ -49,10 +49,9 @@ export function commonGaps(
   const lacking = tally(covered.map(({ open }) => open));
   const present = tally(covered.map((one) => one.present));
   const owing = (date: string): number => (lacking.get(date) ?? 0) + (present.get(date) ?? 0);
-  const lacked = datesOf(window).filter(
-    (date) => owing(date) >= minKeys && (lacking.get(date) ?? 0) >= share * owing(date),
-  );
-  return groupDates(lacked, 0, (date) => owing(date) > 0)
+  const days = datesOf(window);
+  const lacked = days.filter((date) => owing(date) >= minKeys && (lacking.get(date) ?? 0) >= share * owing(date));
+  return groupDates(lacked, days, 0, (date) => owing(date) > 0)
     .filter((dates) => dates.length >= minDays)
     .map((dates): CommonGap => {
       const span = hullOf(dates);
@@ -99,7 +98,7 @@ export function gapsOf(
   });
   const closed = new Set(one.closed.map(({ date }) => date));
   const rest = one.open.filter((date) => isAside(date) && outside(edges)(date));
-  const runs = groupDates(rest, block.joinDays, (date) => !closed.has(date)).map(
+  const runs = groupDates(rest, datesOf(window), block.joinDays, (date) => !closed.has(date)).map(
     (open): DayGap => ({ shape: open.length >= block.minDays ? "block" : "scattered", ...hullOf(open), open }),
   );
   return [...edges, ...[...shared, ...runs].sort((a, b) => (a.first < b.first ? -1 : 1))];
@@ -110,20 +109,22 @@ export function hullOf(dates: readonly string[]): DaySpan {
   return { first: dates[0] as string, last: dates[dates.length - 1] as string };
 }
 
-/** Dates in order, those together between which at most `most` days count. */
+/** The `dates` among `days`, those together between which at most `most` of the other days count; both in order. */
 function groupDates(
   dates: readonly string[],
+  days: readonly string[],
   most: number,
   counts: (date: string) => boolean,
 ): readonly (readonly string[])[] {
+  const members = new Set(dates);
   const groups: string[][] = [];
-  let last: string | null = null;
-  for (const date of dates) {
-    const between: readonly string[] =
-      last === null ? [] : datesOf({ first: shiftDate(last, 1), last: shiftDate(date, -1) });
-    if (last !== null && between.filter(counts).length <= most) groups[groups.length - 1]?.push(date);
-    else groups.push([date]);
-    last = date;
+  let between = Number.POSITIVE_INFINITY;
+  for (const day of days) {
+    if (members.has(day)) {
+      if (between <= most) groups[groups.length - 1]?.push(day);
+      else groups.push([day]);
+      between = 0;
+    } else if (counts(day)) between++;
   }
   return groups;
 }

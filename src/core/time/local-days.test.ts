@@ -8,7 +8,6 @@ import {
   daysTouched,
   endOfLocalMinute,
   intervalOfDays,
-  runsOf,
   shiftDate,
 } from "./local-days.ts";
 
@@ -32,23 +31,6 @@ describe("spans of local days", () => {
       fc.property(anyDate, fc.integer({ min: -400, max: 400 }), (date, days) => {
         expect(daysBetween(date, shiftDate(date, days))).toBe(days);
         expect(shiftDate(shiftDate(date, days), -days)).toBe(date);
-      }),
-    );
-  });
-
-  it("are the runs of a set of dates, and give it back", () => {
-    expect(runsOf(["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-03"])).toEqual([
-      { first: "2026-01-30", last: "2026-02-01" },
-      { first: "2026-02-03", last: "2026-02-03" },
-    ]);
-    fc.assert(
-      fc.property(anyDate, fc.uniqueArray(fc.nat(60)), (from, offsets) => {
-        const dates = offsets.map((days) => shiftDate(from, days)).sort();
-        const runs = runsOf(dates);
-        expect(runs.flatMap(datesOf)).toEqual(dates);
-        runs.slice(1).forEach((run, n) => {
-          expect(daysBetween(runs[n]?.last ?? "", run.first)).toBeGreaterThan(1);
-        });
       }),
     );
   });

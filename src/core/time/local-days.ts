@@ -30,17 +30,6 @@ export function datesOf(span: DaySpan): readonly string[] {
   return dates;
 }
 
-/** Dates in order as runs of days that follow each other. */
-export function runsOf(dates: readonly string[]): readonly DaySpan[] {
-  const runs: { first: string; last: string }[] = [];
-  for (const date of dates) {
-    const run = runs[runs.length - 1];
-    if (run && shiftDate(run.last, 1) === date) run.last = date;
-    else runs.push({ first: date, last: date });
-  }
-  return runs;
-}
-
 /** The local dates that `span` touches. */
 export function daysTouched(zone: string, span: Interval): DaySpan {
   return { first: localDate(zone, span.start), last: localDate(zone, instant(span.end - 1)) };
