@@ -221,6 +221,20 @@ describe("the phases that heal a report", () => {
     expect(none).toEqual([]);
   });
 
+  it("take a key's blocks from the newest, then what is scattered, in one step between two blocks", () => {
+    const blocks = [...between("2024-01-20", "2024-02-08"), ...between("2024-02-20", "2024-03-14")];
+    const missing = ["2024-01-05", "2024-01-09", ...blocks, "2024-02-14", "2024-03-20", "2024-03-25"];
+    const [phase, ...rest] = phasesOf(dayReport([lacking("a", missing), ...complete(5)], WINDOW), PACE);
+    expect(rest).toEqual([]);
+    expect(phase?.steps.map(({ first, last, chunkDays }) => [first, last, chunkDays])).toEqual([
+      ["2024-02-20", "2024-03-14", 3],
+      ["2024-01-20", "2024-02-08", 3],
+      ["2024-03-20", "2024-03-25", 5],
+      ["2024-02-14", "2024-02-14", 5],
+      ["2024-01-05", "2024-01-09", 5],
+    ]);
+  });
+
   it("are none for a complete report, and for one that lacks closed days only", () => {
     expect(phasesOf(dayReport(complete(3), WINDOW), PACE)).toEqual([]);
     const closed = [lacking("a", ["2024-02-05"], [yearly("2024-02-05")])];

@@ -10,9 +10,6 @@ import {
 /** Where all of a store's days and hours are local. */
 export const STORE_ZONE = "America/Caracas";
 
-/** Who vouches for the lists below. */
-export const STORES_SOURCE = "declared by the chain";
-
 /** A store that sells. */
 export interface Store {
   readonly id: string;
@@ -23,13 +20,19 @@ export interface Store {
   readonly warehouse: string;
   readonly region: string;
   readonly hours: StoreHours;
+  /** Who says so. */
+  readonly source: string;
 }
 
 /** A distribution centre: it moves goods and sells nothing, so its sales are neither owed nor asked for. */
 export interface DistributionCentre {
   readonly id: string;
   readonly name: string;
+  /** Who says so. */
+  readonly source: string;
 }
+
+const SOURCE = "declared by the chain";
 
 const USUAL: StoreHours = { open: "07:00", close: "21:00" };
 const LATE: StoreHours = { open: "08:00", close: "24:00" };
@@ -61,10 +64,10 @@ export const STORES: readonly Store[] = [
 ];
 
 export const DISTRIBUTION_CENTRES: readonly DistributionCentre[] = [
-  { id: "cedi_seco", name: "CEDI SECO" },
-  { id: "cedi_frio", name: "CEDI FRIO" },
-  { id: "cedi_verde", name: "CEDI VERDE" },
-  { id: "cedi_caracas", name: "CEDI CARACAS" },
+  { id: "cedi_seco", name: "CEDI SECO", source: SOURCE },
+  { id: "cedi_frio", name: "CEDI FRIO", source: SOURCE },
+  { id: "cedi_verde", name: "CEDI VERDE", source: SOURCE },
+  { id: "cedi_caracas", name: "CEDI CARACAS", source: SOURCE },
 ];
 
 /** What a person has confirmed of one store's days beyond the lists above. */
@@ -92,5 +95,5 @@ export function calendarOf({ id, hours }: Pick<Store, "id" | "hours">, days: Sto
 }
 
 function store(id: string, name: string, branch: string, warehouse: string, region: string, hours = USUAL): Store {
-  return { id, name, branch, warehouse, region, hours };
+  return { id, name, branch, warehouse, region, hours, source: SOURCE };
 }
