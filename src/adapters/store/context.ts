@@ -47,6 +47,7 @@ export async function openContext(connection: DuckDBConnection, request: Publish
     connection,
     request.dataset.key,
     request.series.map(({ series }) => series),
+    { withAsk: true },
   );
   await fillTable(
     connection,
@@ -82,17 +83,27 @@ export function shapeOf({ sources, dataset }: PublishRequest, object: ObjectReco
   return shape;
 }
 
-/** Fills `series_t`: the key columns of each of `series` under its place in the list. */
+/**
+ * Fills `series_t`: the key columns of each of `series` under its place in the list, and with `withAsk` what its source
+ * is told of it.
+ */
 export function fillSeries(
   connection: DuckDBConnection,
   key: readonly string[],
   series: readonly Series[],
+  { withAsk = false }: { readonly withAsk?: boolean } = {},
 ): Promise<void> {
+  const told = withAsk ? [...new Set(series.flatMap(({ ask }) => Object.keys(ask)))].sort() : [];
+  const columns = [
+    "series_no integer",
+    ...key.map((k) => `${k} varchar`),
+    ...told.map((name) => `ask_${name} varchar`),
+  ];
   return fillTable(
     connection,
     "series_t",
-    `series_no integer, ${key.map((k) => `${k} varchar`).join(", ")}`,
-    series.map(({ parts }, i) => [i, ...key.map((k) => parts[k] ?? "")]),
+    columns.join(", "),
+    series.map(({ parts, ask }, i) => [i, ...key.map((k) => parts[k] ?? ""), ...told.map((name) => ask[name] ?? null)]),
   );
 }
 

@@ -26,6 +26,8 @@ export interface Request {
   /** Only the first N registry entries, or null. */
   readonly limit: number | null;
   readonly maxConcurrent: number;
+  /** Slots asked for at once at most, where the source has a choice; absent: the source's own size. */
+  readonly chunkSlots?: number;
   /** Also plans what the selected datasets are made from, where it is absent or stale. */
   readonly withInputs: boolean;
   /**

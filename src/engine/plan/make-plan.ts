@@ -86,7 +86,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       states.set(cellKey(one.series), state);
       if (one.series.source !== null) planned.push(state);
     }
-    const fetches = fetchSteps(planned, pathsOf(bound, dataset));
+    const fetches = fetchSteps(planned, pathsOf(bound, dataset, request));
     steps.push(...fetches.steps);
     choices.push(...fetches.choices);
     rows += fetches.rows;
@@ -276,6 +276,7 @@ function askedAgain({ series, standing, segments }: ScopedSeries, request: Reque
 export function pathsOf(
   bound: BoundPipeline,
   dataset: Dataset,
+  { chunkSlots }: Pick<Request, "chunkSlots">,
 ): readonly (AccessPath & { readonly provider: string })[] {
   return bound.sources
     .filter((one) => one.dataset === dataset.name)
@@ -284,7 +285,7 @@ export function pathsOf(
       provider: provider.name,
       kind: source.held !== undefined ? "held" : source.group !== undefined ? "all" : "key",
       serves: (series) => source.serves(series) && (source.held !== undefined || source.system === series.source),
-      windows: (series, gaps) => source.windows(series, gaps),
+      windows: (series, gaps) => source.windows(series, gaps, chunkSlots),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
       ...(source.held === undefined || source.match === undefined
