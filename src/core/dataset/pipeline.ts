@@ -57,6 +57,26 @@ export interface RetiredJob {
   readonly replacedBy: string;
 }
 
+/** What a pipeline's own flags say of a request; null leaves a part to others. */
+export interface OwnRequest {
+  readonly entries: readonly string[] | null;
+  readonly from: Instant | null;
+  /** Exclusive. */
+  readonly to: Instant | null;
+  /** Slots asked for at once at most. */
+  readonly chunkSlots: number | null;
+}
+
+/** A field of registry entries, as a flag of `add` and `set`. */
+export interface RegistryField {
+  /** Such as `asset-class <class>`. */
+  readonly flag: string;
+  readonly attribute: string;
+  readonly description: string;
+  /** Its value from what was typed; as it is where there is nothing to read. */
+  read?(text: string): unknown;
+}
+
 /** Datasets with what they share: a registry of keys, a source, settings. A pipeline is declarations only. */
 export interface Pipeline {
   readonly name: string;
@@ -67,6 +87,14 @@ export interface Pipeline {
   readonly main: DatasetName;
   /** What a registry entry is called, as in `--symbols` and `no active symbols`. */
   readonly noun: { readonly one: string; readonly many: string };
+  /** What `add` and `set` take of an entry. */
+  readonly fields: readonly RegistryField[];
+  /** Keys that people type are put in capitals, or taken as they are. Default: capitals. */
+  readonly keyCase?: "upper" | "as-typed";
+  /** Whose clocks dates and times are read on that are typed without a zone. Default UTC. */
+  readonly zone?: string;
+  /** Reads flags in the form of the scripts that the pipeline replaces; null where none is given. @throws RetrofillError */
+  flags?(given: Readonly<Record<string, unknown>>): OwnRequest | null;
   /** Series parts that a flag can narrow, such as `--timeframes`. */
   readonly narrowing: { readonly flag: string; readonly part: string; readonly values: readonly string[] };
   /** Checks an entry's fields and fills in defaults. @throws RetrofillError CONFIG_INVALID with every problem */

@@ -1,7 +1,8 @@
+import type { OwnRequest } from "../../core/dataset/pipeline.ts";
 import { nearestNames, RetrofillError } from "../../core/errors.ts";
 import { HOUR, type Instant, MINUTE } from "../../core/time/instant.ts";
 import { type DaySpan, endOfLocalMinute } from "../../core/time/local-days.ts";
-import { fromLocalMs, parseDate } from "../../core/time/zone.ts";
+import { fromLocalMs, localDate, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
 import { DISTRIBUTION_CENTRES, STORE_ZONE, STORES } from "./stores.ts";
 
 /** The flags of a sales backfill as they were typed. */
@@ -61,10 +62,33 @@ export function readSalesFlags(args: readonly string[]): SalesFlags {
 }
 
 /**
- * Checks flags and gives what they ask for.
+ * What the flags of a sales backfill ask for, as a request's parts: whole local days, the first and the last one too;
+ * null when none of them is given. Stores that nobody has declared are the registry's to refuse.
+ * @throws RetrofillError USAGE with every problem, KEY_UNKNOWN for distribution centres
+ */
+export function readOwnFlags(given: Readonly<Record<string, unknown>>): OwnRequest | null {
+  const flags = given as SalesFlags;
+  const isGiven = (["todas", "tiendas", "fechaDesde", "fechaHasta", "chunkDays"] as const).some(
+    (name) => flags[name] !== undefined,
+  );
+  if (!isGiven) return null;
+  const { stores, from, until, chunkDays } = salesRequest(flags, () => true);
+  return {
+    entries: flags.tiendas === undefined ? null : stores,
+    from: from === null ? null : startOfLocalDate(STORE_ZONE, localDate(STORE_ZONE, from)),
+    to: until,
+    chunkSlots: chunkDays,
+  };
+}
+
+/**
+ * Checks flags and gives what they ask for; `isStore` tells which ids there are, by default those that are declared.
  * @throws RetrofillError USAGE with every problem, KEY_UNKNOWN for stores that there are not
  */
-export function salesRequest(flags: SalesFlags): SalesRequest {
+export function salesRequest(
+  flags: SalesFlags,
+  isStore: (id: string) => boolean = (id) => STORES.some((store) => store.id === id),
+): SalesRequest {
   const problems: string[] = [];
   if (flags.todas && flags.tiendas) problems.push("--todas and --tiendas exclude each other");
   const fromMs = minuteOf("--fecha-desde", flags.fechaDesde, problems);
@@ -77,7 +101,9 @@ export function salesRequest(flags: SalesFlags): SalesRequest {
     problems.push(`--chunk-days ${flags.chunkDays}: not a number of days from 1 on`);
   if (problems.length > 0) throw usage(problems.join("; "));
   return {
-    stores: flags.tiendas ? [...new Set(flags.tiendas.map(knownStore))] : STORES.map(({ id }) => id),
+    stores: flags.tiendas
+      ? [...new Set(flags.tiendas.map((id) => knownStore(id, isStore)))]
+      : STORES.map(({ id }) => id),
     from,
     until,
     chunkDays: flags.chunkDays === undefined ? null : Number(flags.chunkDays),
@@ -121,9 +147,9 @@ function minuteOf(flag: string, text: string | undefined, problems: string[]): n
   }
 }
 
-function knownStore(id: string): string {
-  if (STORES.some((store) => store.id === id)) return id;
+function knownStore(id: string, isStore: (id: string) => boolean): string {
   const isCentre = DISTRIBUTION_CENTRES.some((centre) => centre.id === id);
+  if (!isCentre && isStore(id)) return id;
   const ids = STORES.map((store) => store.id);
   const nearest = nearestNames(id, ids).join(", ");
   throw new RetrofillError(

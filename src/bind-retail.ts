@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type ConnectedProject, startProjectSandbox } from "./bind-sandbox.ts";
+import type { RetailConfig } from "./config.ts";
+import { parseLimits, type RateLimit } from "./core/budget/limits.ts";
+import { RetrofillError } from "./core/errors.ts";
+import type { Http } from "./engine/fetch/http.ts";
+import type { Source } from "./engine/ports.ts";
+import type { BoundPipeline, Provider } from "./engine/project.ts";
+import { retailPipeline } from "./pipelines/retail/retail.ts";
+import { ventas } from "./pipelines/retail/ventas.ts";
+import { KLK_LIMITS, klkSource } from "./sources/klk/klk.ts";
+
+/** The retail pipeline with the source and provider that a configuration names. */
+export function bindRetail(config: RetailConfig): BoundPipeline {
+  const {
+    source,
+    concurrency,
+    publishRows,
+    repairRounds,
+    backoff: _backoff,
+    timeouts: _timeouts,
+    ...settings
+  } = config;
+  const contract = contractOf(source);
+  const provider = providerOf(config);
+  return {
+    pipeline: retailPipeline({ ...settings, source: contract }),
+    sources: [{ dataset: ventas.name, source: sourceOf(config), provider }],
+    prepare: async () => undefined,
+    concurrency,
+    publishRows,
+    repairRounds,
+    shown: {
+      source: source.kind === "sandbox" ? `sandbox, contract ${contract}` : contract,
+      "asked at once": `${settings.chunkDays} days`,
+      "published together": `${publishRows} rows`,
+      "settle after midnight": `${settings.settleMinutes} min`,
+    },
+  };
+}
+
+type SourceConfig = RetailConfig["source"];
+
+function contractOf(source: SourceConfig): "klk" | "sales" {
+  return source.kind === "sandbox" ? source.contract : source.kind;
+}
+
+function sourceOf({ chunkDays }: RetailConfig): Source {
+  return klkSource({ days: chunkDays });
+}
+
+function providerOf({ source, backoff, timeouts }: RetailConfig): Provider {
+  const name = contractOf(source);
+  const key = name === "sales" && source.kind !== "sandbox" ? process.env.SALES_API_KEY : undefined;
+  const place = source.kind === "sandbox" ? `sandbox ${name}` : name;
+  return {
+    name,
+    credential: key === undefined ? place : `${name}:${createHash("sha256").update(key).digest("hex").slice(0, 12)}`,
+    limits: limitsOf(source),
+    backoff,
+    answerMs: timeouts.connectMs + timeouts.headersMs + timeouts.bodyMs,
+    isFree: false,
+  };
+}
+
+function limitsOf({ limit }: SourceConfig): readonly RateLimit[] {
+  return limit === undefined ? KLK_LIMITS : parseLimits(limit);
+}
+
+/** What is open to the stores' server: a connection, and the sandbox where the configuration names it. */
+export class RetailConnections implements AsyncDisposable {
+  readonly #project: ConnectedProject;
+  readonly #config: RetailConfig;
+  readonly #open: AsyncDisposable[] = [];
+  #sandboxUrl: Promise<string> | null = null;
+
+  constructor(project: ConnectedProject, config: RetailConfig) {
+    this.#project = project;
+    this.#config = config;
+  }
+
+  /** A client of the provider. @throws RetrofillError SOURCE_UNCONFIGURED */
+  async connect(provider: Provider): Promise<Http> {
+    const { source, timeouts } = this.#config;
+    const { createHttp } = await import("./engine/fetch/http.ts");
+    const isSandbox = source.kind === "sandbox";
+    const variable = provider.name === "klk" ? "KLK_BASE_URL" : "SALES_BASE_URL";
+    const baseUrl = isSandbox
+      ? await this.#sandbox(source)
+      : this.#setting(variable, process.env[variable] ?? source.baseUrl);
+    const key =
+      provider.name === "klk"
+        ? null
+        : isSandbox
+          ? "sandbox"
+          : this.#setting("SALES_API_KEY", process.env.SALES_API_KEY);
+    const authHeader = key === null ? null : { name: "authorization", value: `Bearer ${key}` };
+    const http = createHttp({ baseUrl, authHeader, clock: this.#project.clock, timeouts });
+    this.#open.push(http);
+    return http;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#open.reverse()) await one[Symbol.asyncDispose]();
+  }
+
+  #setting(variable: string, value: string | undefined): string {
+    if (value) return value;
+    throw new RetrofillError("SOURCE_UNCONFIGURED", `${variable} is not set`, {
+      hint: `put ${variable}=… into ${join(this.#project.dir, ".env")}, or use the sandbox as the source`,
+    });
+  }
+
+  #sandbox(source: Extract<SourceConfig, { kind: "sandbox" }>): Promise<string> {
+    this.#sandboxUrl ??= startProjectSandbox(this.#project, source).then((sandbox) => {
+      this.#open.push(sandbox);
+      return sandbox.url;
+    });
+    return this.#sandboxUrl;
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { DAY, type Instant, instant } from "../../core/time/instant.ts";
+import { localDate, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
+import { STORE_ZONE } from "./stores.ts";
+
+const daysOrDate = z.string().regex(/^(\d+d|\d{4}-\d{2}-\d{2})$/, "expected 365d or a date such as 2025-10-28");
+
+/** What a project may set of the pipeline; everything has a default. */
+export const retailSettings = z.strictObject({
+  /** History to keep when no range is asked for: local days before today, or a date. */
+  since: daysOrDate.default("365d"),
+  /** Minutes after midnight before a day is owed. */
+  settleMinutes: z.number().int().min(0).default(60),
+  /** Days that an incremental run asks again: tickets of registers that were offline come up to 72 hours late. */
+  lookbackDays: z.number().int().min(0).default(3),
+  /** Days asked for at once where nobody says otherwise. */
+  chunkDays: z.number().int().min(1).default(2),
+});
+
+export type RetailSettings = z.infer<typeof retailSettings>;
+
+/** Local midnight of the day that `90d` or a date names; `90d` is that many whole days before the day of `now`. */
+export function sinceOf({ since }: RetailSettings, now: Instant): Instant {
+  if (!since.endsWith("d")) return startOfLocalDate(STORE_ZONE, since);
+  const day = parseDate(localDate(STORE_ZONE, now)) - Number.parseInt(since, 10) * DAY;
+  return startOfLocalDate(STORE_ZONE, new Date(instant(day)).toISOString().slice(0, 10));
+}
