@@ -1,20 +1,25 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { connectFiles, FILES_PROVIDER } from "./bind-files.ts";
+import type { ProjectPlace } from "./bind-ohlcv.ts";
 import { type ConnectedProject, startProjectSandbox } from "./bind-sandbox.ts";
 import type { RetailConfig } from "./config.ts";
 import { parseLimits, type RateLimit } from "./core/budget/limits.ts";
 import { RetrofillError } from "./core/errors.ts";
 import type { Http } from "./engine/fetch/http.ts";
-import type { Source } from "./engine/ports.ts";
+import type { FileHolding, Source } from "./engine/ports.ts";
 import type { BoundPipeline, Provider } from "./engine/project.ts";
 import { retailPipeline } from "./pipelines/retail/retail.ts";
+import { STORE_ZONE } from "./pipelines/retail/stores.ts";
 import { ventas } from "./pipelines/retail/ventas.ts";
 import { KLK_LIMITS, klkSource } from "./sources/klk/klk.ts";
+import { ventasTableRecords, ventasTableSource } from "./sources/ventas-table/ventas-table.ts";
 
 /** The retail pipeline with the source and provider that a configuration names. */
-export function bindRetail(config: RetailConfig): BoundPipeline {
+export function bindRetail(config: RetailConfig, place: ProjectPlace): BoundPipeline {
   const {
     source,
+    existing,
     concurrency,
     publishRows,
     repairRounds,
@@ -24,10 +29,15 @@ export function bindRetail(config: RetailConfig): BoundPipeline {
   } = config;
   const contract = contractOf(source);
   const provider = providerOf(config);
+  const table = bindTable(existing ?? null, place);
   return {
     pipeline: retailPipeline({ ...settings, source: contract }),
-    sources: [{ dataset: ventas.name, source: sourceOf(config), provider }],
-    prepare: async () => undefined,
+    sources: [...table.sources, { dataset: ventas.name, source: sourceOf(config), provider }],
+    prepare: table.prepare,
+    dayReporting: async () => {
+      const { retailReporting } = await import("./pipelines/retail/day-reporting.ts");
+      return retailReporting(settings);
+    },
     concurrency,
     publishRows,
     repairRounds,
@@ -36,6 +46,26 @@ export function bindRetail(config: RetailConfig): BoundPipeline {
       "asked at once": `${settings.chunkDays} days`,
       "published together": `${publishRows} rows`,
       "settle after midnight": `${settings.settleMinutes} min`,
+    },
+  };
+}
+
+/** The rows that a table holds already, and the look at its files. */
+function bindTable(
+  folder: string | null,
+  { dir, stateDir, note }: ProjectPlace,
+): Pick<BoundPipeline, "sources" | "prepare"> {
+  if (folder === null) return { sources: [], prepare: async () => undefined };
+  let holdings: readonly FileHolding[] = [];
+  const source = ventasTableSource(STORE_ZONE, () => holdings);
+  return {
+    sources: [{ dataset: ventas.name, source, provider: FILES_PROVIDER }],
+    async prepare() {
+      const { indexFiles } = await import("./adapters/files/file-index.ts");
+      const readName = (path: string): FileHolding["named"] | null => (/\.csv(\.gz)?$/.test(path) ? {} : null);
+      const layout = { name: "ventas", folder, readName, records: ventasTableRecords(STORE_ZONE) };
+      const cachePath = join(stateDir, "existing-index.json");
+      holdings = (await indexFiles([layout], { root: dir, cachePath, note })).get("ventas") ?? [];
     },
   };
 }
@@ -82,6 +112,7 @@ export class RetailConnections implements AsyncDisposable {
 
   /** A client of the provider. @throws RetrofillError SOURCE_UNCONFIGURED */
   async connect(provider: Provider): Promise<Http> {
+    if (provider.isFree) return connectFiles(this.#project);
     const { source, timeouts } = this.#config;
     const { createHttp } = await import("./engine/fetch/http.ts");
     const isSandbox = source.kind === "sandbox";

@@ -91,6 +91,8 @@ const retailSandboxConfig = z.strictObject({
 });
 
 const retailConfig = retailSettings.extend({
+  /** Folder with CSV files of rows that a `ventas` table holds already: read before anybody is asked. */
+  existing: z.string().optional(),
   source: z.discriminatedUnion("kind", [klkConfig, salesConfig, retailSandboxConfig]),
   /** Chunks fetched at once: the load is a shop's server. */
   concurrency: z.number().int().min(1).max(16).default(3),

@@ -139,7 +139,10 @@ async function bindPipelines(
   }
   if (retail) {
     const { bindRetail, RetailConnections } = await import("./bind-retail.ts");
-    connected.push({ bound: bindRetail(retail), connections: new RetailConnections(place, retail) });
+    connected.push({
+      bound: bindRetail(retail, { ...project, note: noteOnStderr }),
+      connections: new RetailConnections(place, retail),
+    });
   }
   return connected;
 }
@@ -186,7 +189,7 @@ async function init(options: { readonly dir: string; readonly pipelines: readonl
 
 /** A project with the chain's stores: KLK where its address is set, else the sandbox with the stores' documented days. */
 async function initRetail(dir: string): Promise<InitResult> {
-  const [{ writeRetailProject, SANDBOX_FOLDER }, { declaredEntries }] = await Promise.all([
+  const [{ writeRetailProject, EXISTING_FOLDER, SANDBOX_FOLDER }, { declaredEntries }] = await Promise.all([
     import("./new-project.ts"),
     import("./pipelines/retail/retail.ts"),
   ]);
@@ -196,7 +199,10 @@ async function initRetail(dir: string): Promise<InitResult> {
     const { writeRetailFixture } = await import("./sandbox/retail/retail-fixture.ts");
     const { mkdir } = await import("node:fs/promises");
     await mkdir(join(dir, SANDBOX_FOLDER), { recursive: true });
-    nowMs = (await writeRetailFixture(join(dir, SANDBOX_FOLDER))).nowMs;
+    const fixture = await writeRetailFixture(join(dir, SANDBOX_FOLDER));
+    nowMs = fixture.nowMs;
+    const { writeExistingTable } = await import("./existing-table.ts");
+    await writeExistingTable(fixture, { sandbox: join(dir, SANDBOX_FOLDER), to: join(dir, EXISTING_FOLDER) });
   }
   const files = await writeRetailProject(
     dir,
@@ -205,18 +211,56 @@ async function initRetail(dir: string): Promise<InitResult> {
   const opened = await openProject({ dir });
   try {
     const bound = opened.project.pipelines.find(({ pipeline }) => pipeline.name === "retail");
-    if (bound) await opened.project.ledger.putEntries("retail", declaredEntries(bound.pipeline), clock.now());
+    if (!bound) throw new Error("unreachable: the project was written with retail");
+    await opened.project.ledger.putEntries("retail", declaredEntries(bound.pipeline), clock.now());
+    if (!isReal) await readExisting(opened, bound);
   } finally {
     await opened[Symbol.asyncDispose]();
   }
   return {
     dir,
-    files: [...files, ...(isReal ? [] : [`${SANDBOX_FOLDER}/`]), ".retrofill/"],
+    files: [...files, ...(isReal ? [] : [`${SANDBOX_FOLDER}/`, `${EXISTING_FOLDER}/`]), ".retrofill/"],
     source: isReal
       ? "KLK (KLK_BASE_URL is set)"
-      : "the sandbox (no KLK_BASE_URL is set): 19 real stores, every sale simulated",
+      : "the sandbox (no KLK_BASE_URL is set): 19 real stores, every sale simulated; the days that the chain's table held are in",
     notes: ["retrofill stores list", "retrofill gaps retail --report plan.md", "retrofill run retail"],
   };
+}
+
+/** Takes in what the project's files hold: no call is made. */
+async function readExisting(opened: OpenProject, { pipeline, concurrency }: BoundPipeline): Promise<void> {
+  const { runRequest } = await import("./engine/run/perform.ts");
+  const { project } = opened;
+  await runRequest(
+    project,
+    {
+      selector: pipeline.name,
+      job: null,
+      entries: null,
+      narrow: {},
+      from: null,
+      to: null,
+      watermark: null,
+      limit: null,
+      maxConcurrent: concurrency,
+      withInputs: false,
+      ask: "held",
+      revert: null,
+    },
+    {
+      mode: "backfill",
+      overrideState: false,
+      reason: "what the table held before",
+      actor: project.actor,
+      businessNow: project.businessNow(),
+    },
+    {
+      connect: (provider) => opened.connect(provider),
+      observe: () => undefined,
+      signal: new AbortController().signal,
+      confirm: async () => true,
+    },
+  );
 }
 
 /** Writes a project on sandbox data that lie in its folder already, and registers what they serve. */

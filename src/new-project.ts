@@ -34,6 +34,9 @@ export type NewSource =
 /** Folder of a project's sandbox data. */
 export const SANDBOX_FOLDER = "sandbox";
 
+/** Folder of what a retail project's table held before. */
+export const EXISTING_FOLDER = "existing";
+
 /** Writes a project of the chain's stores. @throws RetrofillError CONFIG_INVALID where one exists */
 export async function writeRetailProject(
   dir: string,
@@ -54,7 +57,7 @@ async function writeFiles(dir: string, config: string): Promise<readonly string[
   }
   await mkdir(dir, { recursive: true });
   await writeFile(file, config);
-  await writeFile(join(dir, ".gitignore"), ".retrofill/\n.env\nsandbox/\n");
+  await writeFile(join(dir, ".gitignore"), ".retrofill/\n.env\nsandbox/\nexisting/\nlogs/\n");
   return [CONFIG_FILE, ".gitignore"];
 }
 
@@ -106,6 +109,8 @@ export default defineConfig({
       // source: { kind: "klk" } and KLK_BASE_URL, or { kind: "sales" }, SALES_BASE_URL and SALES_API_KEY.
       source: { kind: "sandbox", contract: "klk", data: "./${SANDBOX_FOLDER}", limit: "50/s" },
       since: "2025-10-28",
+      // Rows that the chain's own table held before: read first, for nothing.
+      existing: "./${EXISTING_FOLDER}",
       chunkDays: 2,
       backoff: { baseMs: 250, capMs: 5_000 },
     },

@@ -41,8 +41,11 @@ export interface StoreDeclaration {
   readonly exceptions: readonly DateException[];
 }
 
-/** Why a store's own calendar says closed: outside its life, or on a day of its week, of the year, or declared alone. */
-export type ClosureCause = "not-open-yet" | "gone" | "weekly" | "yearly" | "exception";
+/**
+ * Why a day is not owed: outside the life, or closed on a day of the week, of the year, or declared alone, as the own
+ * calendar says; or open, and without data at the source, which was asked twice.
+ */
+export type ClosureCause = "not-open-yet" | "gone" | "weekly" | "yearly" | "exception" | "empty-at-source";
 
 /** A local date on which a store does not trade. */
 export interface Closure {

@@ -32,9 +32,10 @@ export interface Request {
   readonly withInputs: boolean;
   /**
    * `gaps`: what is missing. `again`: everything in the range, also what is covered: changed answers land as
-   * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
+   * restatements. `held`: what is missing, of files only: no call is made. `bronze`: nothing is asked; all rows are made
+   * anew from stored answers.
    */
-  readonly ask: "gaps" | "again" | "bronze";
+  readonly ask: "gaps" | "again" | "held" | "bronze";
   /** A run whose doings are taken back; nothing is asked then. */
   readonly revert: string | null;
 }

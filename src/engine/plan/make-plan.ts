@@ -276,10 +276,10 @@ function askedAgain({ series, standing, segments }: ScopedSeries, request: Reque
 export function pathsOf(
   bound: BoundPipeline,
   dataset: Dataset,
-  { chunkSlots }: Pick<Request, "chunkSlots">,
+  { chunkSlots, ask }: Pick<Request, "chunkSlots" | "ask">,
 ): readonly (AccessPath & { readonly provider: string })[] {
   return bound.sources
-    .filter((one) => one.dataset === dataset.name)
+    .filter((one) => one.dataset === dataset.name && (ask !== "held" || one.source.held !== undefined))
     .map(({ source, provider }) => ({
       name: source.name,
       provider: provider.name,

@@ -99,6 +99,9 @@ function patterns({ report, names }: GapPlan): readonly string[] {
 function closurePatterns(closures: readonly SharedClosure[]): readonly string[] {
   const yearly = closures.filter(({ cause }) => cause === "yearly");
   const single = closures.filter(({ cause }) => cause === "exception");
+  const empty = closures.filter(({ cause }) => cause === "empty-at-source");
+  const emptyDays = empty.reduce((sum, { keys }) => sum + keys.length, 0);
+  const emptyStores = new Set(empty.flatMap(({ keys }) => keys));
   const weekly = closures.filter(({ cause }) => cause === "weekly").reduce((sum, { keys }) => sum + keys.length, 0);
   const listed = (all: readonly SharedClosure[]): string =>
     all.map(({ date, reason, keys }) => `${date} ${reason} (${counted(keys.length, "tienda")})`).join("; ");
@@ -107,6 +110,12 @@ function closurePatterns(closures: readonly SharedClosure[]): readonly string[] 
       ? [`**Dias festivos**: ${listed(yearly)}: cerradas segun su propio calendario, OK no tener datos`]
       : []),
     ...(single.length > 0 ? [`**Cierres declarados**: ${listed(single)}`] : []),
+    ...(emptyDays > 0
+      ? [
+          `**Vacios en el origen**: ${counted(emptyDays, "dia")} de tienda sin ventas aunque se pidieron dos veces ` +
+            `(${[...emptyStores].sort().join(", ")}): no se piden de nuevo; revise sucursal y almacen`,
+        ]
+      : []),
     ...(weekly > 0 ? [`**Cierre semanal**: ${counted(weekly, "dia")} de tienda sin ventas, OK no tener datos`] : []),
   ];
 }
@@ -234,7 +243,7 @@ function renderVerification({ rows }: DayReport): readonly string[] {
 }
 
 /** `FASE 1: Gap Reciente (Ene 10-25)`, `FASE 2.1: tienda_11 (FLOR AMARILLO)`, `FASE 3: Resto de tiendas`. */
-function phaseTitle(plan: GapPlan, phase: Phase): string {
+export function phaseTitle(plan: GapPlan, phase: Phase): string {
   switch (phase.kind) {
     case "common": {
       const ranges = plan.report.common.map((gap) => rangeText(gap, plan.report.window)).join(", ");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { StoreCalendar } from "../../core/calendar/store-calendar.ts";
 import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
 import { type Series, seriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
@@ -151,6 +152,12 @@ function storeSeries(
       warehouse: own.warehouse ?? "",
     },
   };
+}
+
+/** The calendar of a store as the registry holds it. */
+export function storeCalendarOf({ key, attributes }: RegistryEntry): StoreCalendar {
+  const own = storeAttributes.parse(attributes);
+  return calendarOf({ id: key, hours: own.hours }, daysOf(own));
 }
 
 function daysOf({ opened, closed, exceptions }: StoreAttributes): StoreDays {

@@ -15,6 +15,30 @@ export const retailSettings = z.strictObject({
   lookbackDays: z.number().int().min(0).default(3),
   /** Days asked for at once where nobody says otherwise. */
   chunkDays: z.number().int().min(1).default(2),
+  /** What the gap report and its phases go by. */
+  report: z
+    .strictObject({
+      /** Missing days from which a store's priority is ALTA, and MEDIA. */
+      high: z.number().int().min(1).default(48),
+      medium: z.number().int().min(1).default(30),
+      /** Days asked for at once: where nearly all stores lack them, in long gaps, in scattered ones. */
+      chunkDays: z
+        .strictObject({
+          common: z.number().int().min(1).default(2),
+          block: z.number().int().min(1).default(3),
+          scattered: z.number().int().min(1).default(5),
+        })
+        .prefault({}),
+      /** Stores in a batch of the last phase. */
+      batchKeys: z.number().int().min(1).default(3),
+      /** How a store's own phase is cut: a step a gap, or one from its first missing day to its last. */
+      stepPer: z.enum(["gap", "key"]).default("gap"),
+      /** What a call takes, for the estimates. */
+      secondsPerCall: z
+        .strictObject({ least: z.number().min(0).default(12), most: z.number().min(0).default(24) })
+        .prefault({}),
+    })
+    .prefault({}),
 });
 
 export type RetailSettings = z.infer<typeof retailSettings>;

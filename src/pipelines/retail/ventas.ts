@@ -1,7 +1,7 @@
 import type { Column, Dataset } from "../../core/dataset/dataset.ts";
 
 // Sources hand over a line's fields under these names: factura linea tipo estado factura_original linea_original dia
-// (the stamp) reloj (a time of day, or all of an ISO time) producto descripcion grupo cuadrante almacen almacen_nombre
+// (the stamp) reloj (a time of day, or a date and time) producto descripcion grupo cuadrante almacen almacen_nombre
 // cantidad peso unidad factor precio costo total costo_total descuento impuesto impuesto_bs total_usd moneda tasa version.
 // Figures are decimal texts: they never were floats here.
 
@@ -18,7 +18,7 @@ const counted = (expression: string): string => `case when ${isVoid} then 0 else
 const profit = `${figure("total")} - ${figure("costo_total")}`;
 
 /** Wall clock of the sale in the store. An offset is dropped: `clock_not_local` has seen that it is the store's. */
-const soldAt = `try_cast(case when contains(raw.reloj, 'T') then raw.reloj
+const soldAt = `try_cast(case when contains(raw.reloj, '-') then raw.reloj
   else strftime(epoch_ms(raw.dia), '%Y-%m-%d') || ' ' || raw.reloj end as timestamp)`;
 
 const money = (name: string, note: string): Column => ({ name, type: MONEY, note });
@@ -71,7 +71,8 @@ export const ventas: Dataset = {
   rowKey: ["numero_factura"],
   extract: {
     select: {
-      numero_factura: "raw.factura || '_L' || try_cast(raw.linea as bigint)",
+      // A table that was filled before names the line in the invoice.
+      numero_factura: "raw.factura || coalesce('_L' || try_cast(raw.linea as bigint), '')",
       fecha_venta: soldAt,
       almacen_codigo: "raw.almacen",
       almacen_nombre: "raw.almacen_nombre",
@@ -104,12 +105,15 @@ export const ventas: Dataset = {
       version: "try_cast(raw.version as bigint)",
     },
     checks: [
-      { reason: "line_not_numbered", bad: "try_cast(raw.linea as bigint) is null" },
+      {
+        reason: "line_not_numbered",
+        bad: "try_cast(raw.linea as bigint) is null and not regexp_matches(raw.factura, '_L[0-9]+$')",
+      },
       { reason: "time_not_readable", bad: `${soldAt} is null` },
       // Half an hour is what the clocks of the zone have ever been moved by.
       {
         reason: "clock_not_local",
-        bad: `abs(epoch_ms(${soldAt}) % 86400000 - (case when contains(raw.reloj, 'T') then raw.stamp_ms - raw.slot_ms
+        bad: `abs(epoch_ms(${soldAt}) % 86400000 - (case when contains(raw.reloj, '-') then raw.stamp_ms - raw.slot_ms
           else epoch_ms(${soldAt}) % 86400000 end)) > 1800000`,
       },
       { reason: "quantity_not_valid", bad: `${figure("cantidad")} is null` },

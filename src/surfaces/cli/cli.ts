@@ -129,7 +129,9 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       program
         .command("gaps [selector]")
         .description("gaps with reasons, patterns, what is empty or refused at the source"),
-    ).option("--check", "exit 3 when there are gaps"),
+    )
+      .option("--check", "exit 3 when there are gaps")
+      .option("--report <file>", "retail: write the plan document there, with table, patterns, phases and commands"),
     async ([selector], flags) => (await import("./commands/gaps.ts")).gaps(selector ?? null, flags),
   );
   on(
@@ -315,6 +317,7 @@ function withPlan(command: Command): Command {
     .option("--reason <text>", "kept with the run")
     .option("--with-inputs", "also fill what the selected datasets are made from")
     .option("--again", "ask again for what is covered: changed answers land as restatements")
+    .option("--from-files", "read only what files hold: no call is made")
     .option("--max-concurrent <n>", "chunks fetched at once")
     .option("--chunk-days <n>", "retail: days asked for at once");
 }

@@ -24,6 +24,7 @@ export interface RequestFlags {
   readonly withInputs?: boolean;
   readonly again?: boolean;
   readonly fromBronze?: boolean;
+  readonly fromFiles?: boolean;
   readonly todas?: boolean;
   readonly tiendas?: readonly string[];
   readonly fechaDesde?: string;
@@ -50,7 +51,14 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     watermark: null,
     revert: null,
     withInputs: flags.withInputs === true,
-    ask: flags.fromBronze === true ? "bronze" : flags.again === true ? "again" : "gaps",
+    ask:
+      flags.fromBronze === true
+        ? "bronze"
+        : flags.fromFiles === true
+          ? "held"
+          : flags.again === true
+            ? "again"
+            : "gaps",
     maxConcurrent:
       flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
   };
@@ -119,7 +127,7 @@ function oneOf(flags: RequestFlags, ...names: readonly TextFlag[]): string | und
 
 type TextFlag = Exclude<
   keyof RequestFlags,
-  "overrideState" | "withInputs" | "again" | "fromBronze" | "todas" | "tiendas"
+  "overrideState" | "withInputs" | "again" | "fromBronze" | "fromFiles" | "todas" | "tiendas"
 >;
 
 /** 00:00 UTC, `days` days before `now`. */
