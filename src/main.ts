@@ -85,7 +85,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
       settings: config.store,
     }),
     bronze: fileBronze(bronzeRoot),
-    files: files.runFiles(join(stateDir, "runs")),
+    files: files.runFiles(join(stateDir, "runs"), dir),
     clock,
     actor: process.env.RETROFILL_ACTOR ?? userName(),
     self: leases.thisProcess(),

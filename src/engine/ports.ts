@@ -224,7 +224,8 @@ export interface Source {
 
 /** Files that a run leaves for people: its log as JSON lines, and its results. */
 export interface RunFiles {
-  log(runId: string, line: Readonly<Record<string, unknown>>): void;
+  /** Also writes the line to `copy`, a path from the project's folder. */
+  log(runId: string, line: Readonly<Record<string, unknown>>, copy?: string | null): void;
   readLog(runId: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Writes the run's results by rename and returns the path. */
   writeResults(runId: string, results: object): Promise<string>;

@@ -93,6 +93,8 @@ export interface Pipeline {
   readonly keyCase?: "upper" | "as-typed";
   /** Whose clocks dates and times are read on that are typed without a zone. Default UTC. */
   readonly zone?: string;
+  /** Each run's log is also `logs/<log>_<date>_<run>.log`, where the scripts that the pipeline replaces have theirs. */
+  readonly log?: string;
   /** Reads flags in the form of the scripts that the pipeline replaces; null where none is given. @throws RetrofillError */
   flags?(given: Readonly<Record<string, unknown>>): OwnRequest | null;
   /** Series parts that a flag can narrow, such as `--timeframes`. */

@@ -59,6 +59,7 @@ export function retailPipeline(settings: RetailSettings & RetailSources): Pipeli
     narrowing: { flag: "", part: "", values: [] },
     keyCase: "as-typed",
     zone: STORE_ZONE,
+    log: "ventas_postgres",
     flags: readOwnFlags,
 
     entry(key, attributes) {

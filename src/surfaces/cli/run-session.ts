@@ -1,5 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
+import { localDate } from "../../core/time/zone.ts";
+import { dayPlanOf } from "../../engine/plan/day-plan.ts";
 import { selection } from "../../engine/plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { select } from "../../engine/project.ts";
@@ -10,6 +12,8 @@ import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
+import { printDays } from "./render/days.ts";
+import { keyProgress } from "./render/key-progress.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
@@ -24,8 +28,11 @@ export class RunSession {
   readonly #opened: OpenProject;
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
+  /** For pipelines of days. */
+  #keys: RunObserver | null = null;
   #master: MasterPrinter | null = null;
   #runId: string | null = null;
+  #logCopy: string | null = null;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
   #proposed: readonly Plan[] = [];
@@ -61,7 +68,33 @@ export class RunSession {
     if (progress.type === "proposed") this.#proposed = progress.plans;
     this.#master?.observe(progress);
     if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+    if (progress.type === "opened") this.#keys = this.#keyProgress(progress.plan);
+    this.#keys?.(progress);
   };
+
+  #keyProgress(plan: Plan): RunObserver | null {
+    const { bound } = select(this.#opened.project, plan.request.selector);
+    return bound.dayReporting === undefined ? null : keyProgress(this.#context.output, (key) => key);
+  }
+
+  /** The end of a run that is one of several: a line, and the exit code. */
+  async finishStep(plan: Plan, execution: Execution | null): Promise<number> {
+    const { output } = this.#context;
+    output.status("");
+    await this.#writeResults(plan, execution, await this.#scope(plan));
+    if (execution === null) output.line("nothing to do: 0 calls");
+    else if (execution.summary === null) output.line(`${execution.run.status}: retrofill resume ${execution.run.id}`);
+    else {
+      const { rows, calls, gaps, errors } = execution.summary;
+      output.line(
+        `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${rows.updated} updated, ` +
+          `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
+      );
+      for (const error of errors.slice(0, 5))
+        output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+    }
+    return this.#exitCode(execution);
+  }
 
   /** Prints the end, writes the results, and returns the exit code. */
   async finish(plan: Plan, execution: Execution | null): Promise<number> {
@@ -78,7 +111,7 @@ export class RunSession {
       this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
-      printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
+      await this.#printCoverage(plan, scoped);
       output.line();
     }
     if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
@@ -92,11 +125,19 @@ export class RunSession {
     return exit;
   }
 
+  async #printCoverage({ request, businessNow }: Plan, scoped: readonly ScopedSeries[]): Promise<void> {
+    const { output } = this.#context;
+    const { bound } = select(this.#opened.project, request.selector);
+    const reporting = (await bound.dayReporting?.()) ?? null;
+    if (reporting === null) printMatrix(output, scoped, columnsOf(this.#opened, request));
+    else printDays(output, scoped, dayPlanOf(scoped, reporting, { ...request, now: businessNow }));
+  }
+
   /** Records that a run ended with an error before it could close. */
   async failed(error: unknown): Promise<void> {
     if (this.#runId === null) return;
     const { files, ledger } = this.#opened.project;
-    files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
+    files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message }, this.#logCopy);
     const run = await ledger.run(this.#runId);
     if (!run) return;
     const results = resultsOf(run, null, []);
@@ -217,10 +258,21 @@ export class RunSession {
 
   #log(progress: RunProgress): void {
     const { files } = this.#opened.project;
-    if (progress.type === "opened") this.#runId = progress.run.id;
+    if (progress.type === "opened") {
+      this.#runId = progress.run.id;
+      this.#logCopy = this.#logCopyOf(progress);
+    }
     if (this.#runId === null) return;
     const line = logLine(progress);
-    if (line) files.log(this.#runId, { at: this.#now(), run: this.#runId, ...line });
+    if (line) files.log(this.#runId, { at: this.#now(), run: this.#runId, ...line }, this.#logCopy);
+  }
+
+  /** Where the run's log is written too, from the project's folder: a file a run. */
+  #logCopyOf({ plan, run }: Extract<RunProgress, { type: "opened" }>): string | null {
+    const { pipeline } = select(this.#opened.project, plan.request.selector).bound;
+    if (pipeline.log === undefined) return null;
+    const day = localDate(pipeline.zone ?? "UTC", run.openedAt).replaceAll("-", "");
+    return `logs/${pipeline.log}_${day}_${run.id}.log`;
   }
 
   #logEnd(status: string, execution: Execution | null): void {
@@ -228,21 +280,25 @@ export class RunSession {
     const event =
       { succeeded: "SUCCESS", partial: "PARTIAL" }[status] ?? (execution.summary === null ? "STOPPED" : "FAILURE");
     const { summary } = execution;
-    this.#opened.project.files.log(execution.run.id, {
-      at: this.#now(),
-      run: execution.run.id,
-      event,
-      status,
-      ...(summary === null
-        ? {}
-        : {
-            rows: summary.rows,
-            calls: summary.calls,
-            bytes: summary.bytes,
-            duration_ms: summary.duration_ms,
-            errors: summary.errors.map((one) => `${one.key}: ${one.reason}`),
-          }),
-    });
+    this.#opened.project.files.log(
+      execution.run.id,
+      {
+        at: this.#now(),
+        run: execution.run.id,
+        event,
+        status,
+        ...(summary === null
+          ? {}
+          : {
+              rows: summary.rows,
+              calls: summary.calls,
+              bytes: summary.bytes,
+              duration_ms: summary.duration_ms,
+              errors: summary.errors.map((one) => `${one.key}: ${one.reason}`),
+            }),
+      },
+      this.#logCopy,
+    );
   }
 
   #now(): string {
