@@ -13,6 +13,7 @@ import { retailPipeline } from "./pipelines/retail/retail.ts";
 import { STORE_ZONE } from "./pipelines/retail/stores.ts";
 import { ventas } from "./pipelines/retail/ventas.ts";
 import { KLK_LIMITS, klkSource } from "./sources/klk/klk.ts";
+import { SALES_LIMITS, salesSource } from "./sources/sales/sales.ts";
 import { ventasTableRecords, ventasTableSource } from "./sources/ventas-table/ventas-table.ts";
 
 /** The retail pipeline with the source and provider that a configuration names. */
@@ -76,8 +77,9 @@ function contractOf(source: SourceConfig): "klk" | "sales" {
   return source.kind === "sandbox" ? source.contract : source.kind;
 }
 
-function sourceOf({ chunkDays }: RetailConfig): Source {
-  return klkSource({ days: chunkDays });
+function sourceOf({ chunkDays: days, source }: RetailConfig): Source {
+  if (contractOf(source) === "klk" || source.kind === "klk") return klkSource({ days });
+  return salesSource({ days, limit: source.pageLimit });
 }
 
 function providerOf({ source, backoff, timeouts }: RetailConfig): Provider {
@@ -94,8 +96,9 @@ function providerOf({ source, backoff, timeouts }: RetailConfig): Provider {
   };
 }
 
-function limitsOf({ limit }: SourceConfig): readonly RateLimit[] {
-  return limit === undefined ? KLK_LIMITS : parseLimits(limit);
+function limitsOf(source: SourceConfig): readonly RateLimit[] {
+  if (source.limit !== undefined) return parseLimits(source.limit);
+  return contractOf(source) === "klk" ? KLK_LIMITS : SALES_LIMITS;
 }
 
 /** What is open to the stores' server: a connection, and the sandbox where the configuration names it. */

@@ -64,6 +64,8 @@ export type Outcome =
       readonly next: SourceRequest | null;
       /** End of the last record's slot, or null without records. */
       readonly through: Instant | null;
+      /** Of sources with `pagesTogether`: where the last record stands in the order of the pages, as text that sorts. */
+      readonly place?: string;
       /** The source says its newest rows may still change. */
       readonly provisional: boolean;
       /** Every record has exactly the declared JSON types: it may be read on the fast path. */
@@ -214,6 +216,11 @@ export interface Source {
   readonly silentCaps: readonly number[];
   /** A time-out says that too much was asked: half of the window is asked next, and not more in the rest of the run. */
   readonly splitsOnTimeout?: boolean;
+  /**
+   * A slot's records may go on from one page to the next: a page alone claims nothing, the last one claims for all. A
+   * page must then stand behind the one before (`place`), or the pages would never end.
+   */
+  readonly pagesTogether?: boolean;
   /** For answers that hold many series: which series one question answers together. */
   group?(series: Series): string;
   /** For answers that hold many series: the value of `records.key` in the rows of `series`. */

@@ -28,7 +28,9 @@ export async function makeFindings(
       const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
-      const answered = own.map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
+      const answered = own
+        .filter(({ object }) => object.answered.start < object.answered.end)
+        .map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
       return [series.key, { answered, ...found }];
     }),
   );
@@ -55,11 +57,14 @@ async function findBlocked(
       else list.push({ ...rest, chunk, reason });
     }
   };
-  for (const one of objects) if (one.blocked) add(one, one.object.answered, "too many bad records");
+  for (const one of objects) {
+    if (one.blocked && one.object.answered.start < one.object.answered.end)
+      add(one, one.object.answered, "too many bad records");
+  }
   for (const row of await stoppedSlots(context)) {
     const one = byNo.get(claimId(Number(row.object_no), Number(row.series_no))) as JudgedObject;
     const at = instant(Number(row.slot_ms));
-    const { start, end } = one.object.answered;
+    const { start, end } = one.question.claimed;
     // A record outside what was asked claims nothing.
     if (one.blocked || at < start || at >= end) continue;
     add(one, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
@@ -88,6 +93,8 @@ function answeredAfter(objects: readonly JudgedObject[], one: JudgedObject): Int
   return normalize(
     objects
       .filter((other) => other.seriesNo === one.seriesNo && other.object.ordinal > one.object.ordinal)
-      .map((other) => other.object.answered),
+      .filter((other) => other.question.no !== one.question.no)
+      .map((other) => other.object.answered)
+      .filter(({ start, end }) => start < end),
   );
 }

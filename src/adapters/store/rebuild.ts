@@ -8,6 +8,7 @@ import { fillSeries, type Writing } from "./context.ts";
 import { findHoles } from "./holes.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
 import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
+import { isDangling, questionsOf } from "./questions.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
@@ -79,14 +80,21 @@ async function publishAll(
 
 function groupsOf(objects: readonly ObjectRecord[], rows: number): readonly (readonly ObjectRecord[])[] {
   const groups: ObjectRecord[][] = [];
+  const questions = questionsOf(objects);
+  // Pages of one question stay together; those whose last one never came answer nothing.
+  const open = new Set<string>();
   let size = Number.POSITIVE_INFINITY;
   for (const object of objects) {
-    if (size >= rows) {
+    const question = questions.get(object.ordinal);
+    if (question === undefined || isDangling(question)) continue;
+    if (size >= rows && open.size === 0) {
       groups.push([]);
       size = 0;
     }
     groups[groups.length - 1]?.push(object);
     size += object.rows;
+    if (object.answered.start < object.answered.end) open.delete(object.chunkId);
+    else open.add(object.chunkId);
   }
   return groups;
 }

@@ -105,7 +105,7 @@ export async function fetchChunk(
       context.onCall({ ok: false, class: outcome.class, message: outcome.message });
       if (outcome.class === "stale-cursor" && progress.next !== null && restarts < MAX_RESTARTS) {
         restarts++;
-        progress = { ...progress, next: null };
+        progress = fromFirstPage(progress);
         continue;
       }
       const policy = POLICY[outcome.class];
@@ -113,7 +113,7 @@ export async function fetchChunk(
         const half = Math.max(SPLIT_FLOOR_MS, Math.floor((asked.end - asked.start) / 2));
         // What another chunk has learned meanwhile counts too.
         reach.mostMs = Math.min(reach.mostMs, half);
-        progress = { ...progress, next: null };
+        progress = fromFirstPage(progress);
         await context.clock.sleep(waitOf(context, chunk, outcome), signal).catch(() => undefined);
         if (signal.aborted) return done({ event: "release", reason: "interrupted" });
         continue;
@@ -170,6 +170,12 @@ function nextProgress(
 ): ChunkProgress | null {
   const page = before.page + 1;
   const end = ends.asked;
+  if (source.pagesTogether === true && rows.next !== null) {
+    const isBehind = rows.place !== undefined && rows.place > (before.next === null ? "" : (before.place ?? ""));
+    return isBehind
+      ? { page, from: before.from, next: rows.next, until: end, place: rows.place, complete: false }
+      : null;
+  }
   const through = rows.through === null ? before.from : instant(Math.min(Math.max(rows.through, before.from), end));
   if (rows.next !== null) {
     return through > before.from
@@ -185,6 +191,11 @@ function nextProgress(
 /** Whether half of a window can be asked for: not below the floor, and never a part of a slot. */
 function canSplit(series: Series, asked: Interval): boolean {
   return asked.end - asked.start > SPLIT_FLOOR_MS && slotAt(series.axis.grid, asked.start).end < asked.end;
+}
+
+/** The same question from its first page on. */
+function fromFirstPage({ page, from, complete }: ChunkProgress): ChunkProgress {
+  return { page, from, next: null, complete };
 }
 
 /** The end of a request from `from`: whole slots, at least one, `reachMs` at most, never past `end`. */
