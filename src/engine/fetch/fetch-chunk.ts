@@ -122,6 +122,12 @@ export async function fetchChunk(
     }
     context.onCall({ ok: true, class: null, message: "" });
     const step = nextProgress(context.source, { asked: asked.end, window: chunk.window.end }, progress, outcome);
+    // Pages that belong together and do not advance have lost their place: from the first one on they may find it.
+    if (step === null && context.source.pagesTogether === true && restarts < MAX_RESTARTS) {
+      restarts++;
+      progress = fromFirstPage(progress);
+      continue;
+    }
     if (step === null) {
       const reason = "the answer does not advance: its page repeats or its rows lie outside what was asked";
       return done({ event: "failed", reason }, "nothing", "bad-request");

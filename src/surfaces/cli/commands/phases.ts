@@ -54,7 +54,8 @@ export function runPhases(selector: string, flags: RequestFlags & { readonly onE
         }
       }
       const { scoped } = await readScope(opened, selector, flags);
-      const left = scoped.reduce((sum, { standing }) => sum + standing.slots.gap, 0);
+      // What the source has refused of late is left out of a plan, but it is not there either.
+      const left = scoped.reduce((sum, { standing: { slots } }) => sum + slots.gap + slots.refused, 0);
       output.line(
         left === 0
           ? "=== BACKFILL COMPLETO ==="
