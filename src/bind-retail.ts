@@ -47,6 +47,7 @@ export function bindRetail(config: RetailConfig, place: ProjectPlace): BoundPipe
       "asked at once": `${settings.chunkDays} days`,
       "published together": `${publishRows} rows`,
       "settle after midnight": `${settings.settleMinutes} min`,
+      "too few lines": `below ${settings.thin.share} of the weekday's median`,
     },
   };
 }

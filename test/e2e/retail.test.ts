@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SALES_COVERAGE_SQL } from "../../src/pipelines/retail/verification.ts";
 import { minuteLines, type SmallLine } from "../../src/sandbox/retail/small-sales.ts";
+import { days } from "./kit.ts";
 import { noonLines, retailWorld } from "./retail-kit.ts";
 
 /** 02:00 in Caracas on 13 January: the 12th is over. */
@@ -380,6 +381,28 @@ describe("days of a store", () => {
     );
     expect(json).toMatchObject({ cells: { due: 2 }, rows: { inserted: 3, quarantined: 0 } });
   });
+});
+
+it("a day far below its own weekday is asked again once, then reported, and stands", async () => {
+  const dates = days("2026-01-02", "2026-02-01");
+  const lines = dates.flatMap((date, i) => minuteLines(date, date === "2026-01-20" ? 3 : 40, 1 + 100 * i));
+  await using world = await retailWorld(lines, {
+    now: "2026-02-02T06:00:00Z",
+    retail: { since: "2026-01-02" },
+  });
+  const { json, exit } = await world.json("run", "retail");
+  expect(exit).toBe(0);
+  expect(json.calls).toMatchObject({ planned: 16, repaired: 1 });
+  expect(json.rows).toMatchObject({ inserted: 30 * 40 + 3, unchanged: 3, retracted: 0 });
+  const { json: gaps } = await world.json("gaps", "retail");
+  expect(gaps.gaps).toEqual([]);
+  expect(gaps.far_fewer_rows).toEqual([
+    { key: "tienda_01", start: "2026-01-20T04:00:00Z", end: "2026-01-21T04:00:00Z" },
+  ]);
+  const report = join(world.dir, "plan.md");
+  await world.cli("gaps", "retail", "--report", report);
+  expect(await readFile(report, "utf8")).toContain("muy pocas ventas para ese dia de la semana (2026-01-20)");
+  expect((await world.json("audit", "verify")).exit).toBe(0);
 });
 
 describe("run retail --phases", () => {

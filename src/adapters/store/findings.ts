@@ -8,6 +8,7 @@ import { findHoles } from "./holes.ts";
 import { type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
 import { storedRows, text } from "./tables.ts";
+import { findThin } from "./thin-slots.ts";
 
 type Blocked = Findings["blocked"][number];
 
@@ -21,11 +22,14 @@ export async function makeFindings(
     request.suspects === null
       ? []
       : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const series = request.series.map((one) => one.series);
+  const thin =
+    request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
   const blocked = await findBlocked(context, objects);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
       const own = objects.filter((one) => one.seriesNo === i);
-      const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
+      const found = { holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
       const answered = own
@@ -34,6 +38,11 @@ export async function makeFindings(
       return [series.key, { answered, ...found }];
     }),
   );
+}
+
+/** The part of findings that tells thin slots, where there are any. */
+export function thinOf(thin: IntervalSet = []): Pick<Findings, "thin"> {
+  return thin.length === 0 ? {} : { thin };
 }
 
 /**

@@ -19,6 +19,11 @@ export interface SuspectRule {
   readonly factor: number;
   /** Sessions with rows before the quantile means anything; until then a session without any row is suspect. */
   readonly minSessions: number;
+  /**
+   * For slots of many rows: one is suspect that has fewer than `share` of the median of the key's slots on the same
+   * weekday, where there are `minSlots` of them and the median is `minRows` at least.
+   */
+  readonly thin?: { readonly share: number; readonly minSlots: number; readonly minRows: number };
 }
 
 /**
@@ -87,6 +92,8 @@ export interface Pipeline {
   readonly main: DatasetName;
   /** What a registry entry is called, as in `--symbols` and `no active symbols`. */
   readonly noun: { readonly one: string; readonly many: string };
+  /** How one is added, for hints: `AAPL --asset-class stock`. */
+  readonly example: string;
   /** What `add` and `set` take of an entry. */
   readonly fields: readonly RegistryField[];
   /** Keys that people type are put in capitals, or taken as they are. Default: capitals. */

@@ -2,7 +2,7 @@ import type { Closure } from "../../core/calendar/store-calendar.ts";
 import type { KeyDays } from "../../core/coverage/day-coverage.ts";
 import { type Pace, type Phase, type PhaseSettings, phasesOf } from "../../core/coverage/day-phases.ts";
 import { type DayReport, type DayReportSettings, dayReport, type Holiday } from "../../core/coverage/day-report.ts";
-import { setOf } from "../../core/coverage/segment.ts";
+import { setOf, spansOf, thinSegments } from "../../core/coverage/segment.ts";
 import { dueSet, dueUntil } from "../../core/dataset/axis.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
 import type { Request } from "../../core/plan/plan.ts";
@@ -35,6 +35,8 @@ export interface DayPlan {
   readonly phases: readonly Phase[];
   /** Names by key. */
   readonly names: ReadonlyMap<string, string>;
+  /** Days that stand with far fewer rows than usual, by key. */
+  readonly thin: ReadonlyMap<string, readonly string[]>;
   /** Local date on which it is made. */
   readonly madeOn: string;
 }
@@ -67,6 +69,14 @@ export function dayPlanOf(
     report,
     phases: phasesOf(report, reporting.pace, reporting.phases),
     names: new Map(names),
+    thin: new Map(
+      scoped.flatMap(({ entry, series, segments }): [string, readonly string[]][] => {
+        const dates = intersect(spansOf(thinSegments(segments)), [span]).flatMap((days) =>
+          [...slotsIn(series.axis.grid, days)].map(({ start }) => localDate(zone, start)),
+        );
+        return dates.length === 0 ? [] : [[entry.key, dates]];
+      }),
+    ),
     madeOn: localDate(zone, asked.now),
   };
 }

@@ -79,6 +79,7 @@ export function ohlcvPipeline(settings: Settings): Pipeline {
     datasets: [marketData, marketDataV2, dividends, stockSplits, earnings, ...adjusting],
     main: marketData.name,
     noun: { one: "symbol", many: "symbols" },
+    example: "AAPL --asset-class stock",
     fields: SYMBOL_FIELDS,
     narrowing: { flag: "timeframes", part: "timeframe", values: TIMEFRAMES },
 

@@ -11,6 +11,8 @@ export interface GapPlan {
   readonly phases: readonly Phase[];
   /** Store names by id. */
   readonly names: ReadonlyMap<string, string>;
+  /** Days that stand with far fewer lines than usual, by store. */
+  readonly thin?: ReadonlyMap<string, readonly string[]>;
   /** Local date on which it is written. */
   readonly madeOn: string;
 }
@@ -66,7 +68,7 @@ function priorityText(priority: Priority | null, start: DayReportRow["start"]): 
 }
 
 /** One sentence a pattern; none is left out because it is empty, so that nobody wonders. */
-function patterns({ report, names }: GapPlan): readonly string[] {
+function patterns({ report, names, thin = new Map() }: GapPlan): readonly string[] {
   const { rows, common, closures, holidays } = report;
   const title = titleOf(names);
   return [
@@ -92,6 +94,10 @@ function patterns({ report, names }: GapPlan): readonly string[] {
         ({ key, tradedWhileClosed }) =>
           `**${title(key)}**: vendio en dias que su calendario da por cerrados (${tradedWhileClosed.map(({ date }) => date).join(", ")})`,
       ),
+    ...[...thin].map(
+      ([key, dates]) =>
+        `**${title(key)}**: muy pocas ventas para ese dia de la semana (${dates.join(", ")}); el origen lo confirma`,
+    ),
     scatteredPattern(rows),
   ];
 }

@@ -55,6 +55,7 @@ export function retailPipeline(settings: RetailSettings & RetailSources): Pipeli
     datasets: [ventas],
     main: ventas.name,
     noun: { one: "store", many: "stores" },
+    example: "tienda_21 --name NUEVA --branch SUC020",
     fields: STORE_FIELDS,
     narrowing: { flag: "", part: "", values: [] },
     keyCase: "as-typed",
@@ -81,7 +82,8 @@ export function retailPipeline(settings: RetailSettings & RetailSources): Pipeli
       return own.type === "cedi" || dataset !== ventas.name ? [] : [storeSeries(settings, entry, own, now)];
     },
 
-    suspects: () => ({ quantile: 0.999, factor: 3, minSessions: 20 }),
+    // Every day owes lines: the quantile of silences is for sparse axes. What is judged here is how many came.
+    suspects: () => ({ quantile: 0.999, factor: 3, minSessions: 20, thin: settings.thin }),
     restatements: [],
     jobs: retailJobs,
     retired: [],

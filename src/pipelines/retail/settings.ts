@@ -15,6 +15,15 @@ export const retailSettings = z.strictObject({
   lookbackDays: z.number().int().min(0).default(3),
   /** Days asked for at once where nobody says otherwise. */
   chunkDays: z.number().int().min(1).default(2),
+  /** When a day's lines are far too few: below this share of the store's own median of that weekday. */
+  thin: z
+    .strictObject({
+      share: z.number().gt(0).lt(1).default(0.2),
+      /** Days of that weekday before the median means anything, and lines that it must have. */
+      minSlots: z.number().int().min(2).default(4),
+      minRows: z.number().int().min(1).default(10),
+    })
+    .prefault({}),
   /** What the gap report and its phases go by. */
   report: z
     .strictObject({

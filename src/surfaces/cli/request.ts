@@ -2,7 +2,7 @@ import type { OwnRequest, Pipeline } from "../../core/dataset/pipeline.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { Request, RunMode } from "../../core/plan/plan.ts";
 import { DAY, type Instant, instant } from "../../core/time/instant.ts";
-import { fromLocalMs, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
+import { fromLocalMs, startOfLocalDate } from "../../core/time/zone.ts";
 import { type Project, select } from "../../engine/project.ts";
 
 /** Flags that say what a plan is about, as commander hands them over. */
@@ -138,7 +138,8 @@ function daysBefore(now: Instant, days: number): Instant {
 /** The end as people mean it: a date belongs to the range, a time is where it stops. */
 function readEnd(text: string, zone: string): Instant {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return readTime("--end", text, zone);
-  return readTime("--end", new Date(parseDate(text) + DAY).toISOString().slice(0, 10), zone);
+  const lastDay = readTime("--end", text, "UTC");
+  return startOfLocalDate(zone, new Date(lastDay + DAY).toISOString().slice(0, 10));
 }
 
 /** A date or time; one without a zone is read on the clocks of `zone`. @throws RetrofillError USAGE */

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { type Gap, placeOf } from "../../../core/coverage/gaps.ts";
+import { cut, type Segment, thinSegments } from "../../../core/coverage/segment.ts";
 import { RetrofillError } from "../../../core/errors.ts";
 import { countSlotsOf } from "../../../core/time/grid.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
@@ -30,6 +31,7 @@ export function gaps(
       const open = scoped.flatMap((one) => one.standing.gaps.map((gap) => ({ one, gap })));
       const empty = scoped.flatMap((one) => one.standing.empty.map((segment) => ({ one, segment })));
       const refused = scoped.flatMap((one) => one.standing.refused.map((segment) => ({ one, segment })));
+      const thin = scoped.flatMap((one) => thinOf(one).map((segment) => ({ one, segment })));
       output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC, ends exclusive`);
       output.line();
       if (open.length === 0) output.line(`No gaps in ${plural(scoped.length, "series", "series")}.`);
@@ -55,6 +57,14 @@ export function gaps(
           empty.map(({ one, segment }) => [one, segment, slotsIn(one, segment), segment.reason ?? ""]),
         );
       }
+      if (thin.length > 0) {
+        output.line();
+        output.line("Far fewer rows than usual (asked again, the source says the same):");
+        printSpans(
+          output,
+          thin.map(({ one, segment }) => [one, segment, slotsIn(one, segment), segment.reason ?? ""]),
+        );
+      }
       if (refused.length > 0) {
         output.line();
         output.line("Refused by the source (asked again after a day):");
@@ -72,6 +82,7 @@ export function gaps(
           reason: gap.reason,
         })),
         empty_at_source: empty.map(({ one, segment }) => ({ ...spanOf(one, segment), asked: segment.asked })),
+        far_fewer_rows: thin.map(({ one, segment }) => spanOf(one, segment)),
         refused: refused.map(({ one, segment }) => ({ ...spanOf(one, segment), reason: segment.reason })),
         ...(planned === null ? {} : { report: reportDocument(planned.plan) }),
       });
@@ -138,6 +149,11 @@ function printSpans(
     ]);
   for (const line of table(["SERIES", "FROM", "TO", "SLOTS", "WHY"], rows, [3])) output.line(`  ${line}`);
   if (spans.length > SHOWN) output.line(`  … and ${count(spans.length - SHOWN)} more (--json lists all)`);
+}
+
+/** Stretches of the scope that stand with far fewer rows than usual. */
+function thinOf({ segments, standing }: ScopedSeries): readonly Segment[] {
+  return cut(thinSegments(segments), standing.due);
 }
 
 /** Due slots of a stretch. */

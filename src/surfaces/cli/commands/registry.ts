@@ -33,7 +33,7 @@ export function list(noun: string) {
       const bound = pipelineOf(project, noun);
       const entries = await project.ledger.entries(bound.pipeline.name);
       const { output } = context;
-      if (entries.length === 0) output.line(`No ${noun} yet: retrofill ${noun} add --help`);
+      if (entries.length === 0) output.line(`No ${noun} yet: retrofill ${noun} add ${bound.pipeline.example}`);
       else {
         const fields = [...new Set(entries.flatMap((entry) => Object.keys(entry.attributes)))];
         const rows = entries.map((entry) => [
