@@ -168,7 +168,9 @@ async function publishedSeries(
     const series = context.seriesOf(key);
     if (!series)
       throw new Error(`${context.dataset.name}: ${key} is not declared any more, its objects stay in bronze`);
-    const now = objects.filter((object) => object.keys.includes(key)).map((object): Interval => object.answered);
+    const now = objects
+      .filter(({ keys, answered }) => keys.includes(key) && answered.start < answered.end)
+      .map((object): Interval => object.answered);
     const answered = union(answeredSet(segments.get(key) ?? []), normalize(now));
     return { series, answered, due: dueWithin(series, answered, run.businessNow) };
   });
