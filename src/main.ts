@@ -34,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** Opens the project at or above `dir`: ledger, store, bronze and the pipelines that its configuration declares. */
 export async function openProject(options: { readonly dir: string | null }): Promise<OpenProject> {
-  const { findProject, loadConfig } = await import("./config.ts");
+  const { CONFIG_FILE, findProject, loadConfig } = await import("./config.ts");
   const dir = options.dir === null ? findProject(process.cwd()) : findProjectAt(options.dir, findProject);
   loadEnv(dir);
   const config = await loadConfig(dir);
@@ -50,6 +50,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     { bindOhlcv, OhlcvConnections },
     { ledgerOutbox },
     { createChannels },
+    { fileCopies },
   ] = await Promise.all([
     import("./adapters/ledger/database.ts"),
     import("./adapters/ledger/ledger.ts"),
@@ -62,6 +63,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     import("./bind-ohlcv.ts"),
     import("./adapters/ledger/outbox.ts"),
     import("./adapters/channels/channels.ts"),
+    import("./adapters/files/file-copies.ts"),
   ]);
   const { ohlcv } = config.pipelines;
   const { mkdir, statfs } = await import("node:fs/promises");
@@ -85,6 +87,11 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     }),
     bronze: fileBronze(bronzeRoot),
     files: files.runFiles(join(stateDir, "runs")),
+    alerts: {
+      rules: config.alerts.rules,
+      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
+      outbox: ledgerOutbox(database),
+    },
     clock,
     actor: process.env.RETROFILL_ACTOR ?? userName(),
     self: leases.thisProcess(),
@@ -101,11 +108,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
   return {
     project,
     audit: ledgerAudit(database),
-    alerts: {
-      rules: config.alerts.rules,
-      channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
-      outbox: ledgerOutbox(database),
-    },
+    copies: fileCopies({ configFile: CONFIG_FILE }),
     pinnedNow: pinned,
     connect(provider) {
       if (!connections) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");

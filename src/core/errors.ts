@@ -17,6 +17,7 @@ const CODES = {
   INPUT_ABSENT: { exit: 5, status: 409 },
   INPUT_STALE: { exit: 5, status: 409 },
   REVERT_REFUSED: { exit: 5, status: 409 },
+  RELEASE_REFUSED: { exit: 5, status: 409 },
   RUN_STATE: { exit: 5, status: 409 },
   STORE_BUSY: { exit: 4, status: 503 },
   DISK_FULL: { exit: 4, status: 507 },

@@ -41,6 +41,8 @@ export interface Bronze {
   read(path: string): Promise<Buffer>;
   /** The body's hash, or null when it cannot be read. */
   hash(path: string): Promise<string | null>;
+  /** Bytes on disk of a body and its sidecar, or null when it is not there. */
+  size(path: string): Promise<number | null>;
   /** Complete bodies of a run, committed or not; deletes temporaries on the way. */
   sweep(runId: string): Promise<readonly BronzeSidecar[]>;
   /** Writes `manifest.json` and `_SUCCESS` beside a run's objects, for outsiders. */

@@ -126,6 +126,8 @@ export interface ObjectRecord {
 
 /** What a publication changed in one series. */
 export interface SeriesRows {
+  /** Rows made anew, whether or not they differ from what was stored; only of a build. */
+  readonly processed?: number;
   readonly inserted: number;
   readonly updated: number;
   readonly retracted: number;
@@ -223,10 +225,29 @@ export interface Reverts {
   readonly keys: readonly SeriesKey[];
 }
 
+/** How a run stands, without what it did. */
+export interface RunStanding {
+  readonly id: string;
+  readonly selector: string;
+  readonly status: RunStatus;
+  readonly owner: Owner;
+}
+
+/** One object of an incremental run and the publication that holds it. */
+export interface PublishedAnswer {
+  readonly publication: string;
+  /** Its place in ingest order. */
+  readonly object: number;
+  /** When it was there, on the business clock: its receipt, or the run's business now where that is pinned elsewhere. */
+  readonly seenAt: Instant;
+}
+
 /** The durable truth about plans, runs, chunks and coverage. Every method that writes is one transaction. */
 export interface Ledger {
   entries(pipeline: string): Promise<readonly RegistryEntry[]>;
   putEntries(pipeline: string, entries: readonly RegistryEntry[], now: Instant): Promise<void>;
+  /** When each entry was first declared, on the real clock. */
+  declaredAt(pipeline: string): Promise<ReadonlyMap<string, Instant>>;
 
   /** Records a version's logic at its first use and returns what is recorded. */
   versionFingerprint(dataset: DatasetName, version: number, fingerprint: string, now: Instant): Promise<string>;
@@ -245,6 +266,10 @@ export interface Ledger {
   ): Promise<RunRecord | null>;
   run(id: string): Promise<RunRecord | null>;
   runs(limit: number): Promise<readonly RunRecord[]>;
+  /** A run and those of the same selector before it, newest first. */
+  runsUpTo(run: Pick<RunRecord, "selector" | "ordinal">, limit: number): Promise<readonly RunStanding[]>;
+  /** Runs that somebody works on, or did until he died. */
+  runningRuns(): Promise<readonly RunStanding[]>;
   /** @throws RetrofillError RUN_STATE when the run was taken over or is not running any more */
   heartbeat(runId: string, fence: number, now: Instant): Promise<Control>;
   /** @throws RetrofillError RUN_STATE when the run is not running */
@@ -308,9 +333,21 @@ export interface Ledger {
   cancelOpenChunks(runId: string, reason: string): Promise<number>;
 
   objectsOf(chunkIds: readonly string[]): Promise<readonly ObjectRecord[]>;
+  /** Objects by their places in ingest order; unknown ones are left out. */
+  objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
+  /** The last objects of a dataset, newest first. */
+  newestObjects(dataset: DatasetName, version: number, limit: number): Promise<readonly ObjectRecord[]>;
+  /** Business now of the first run that asked for each key; `*` for what many series share. */
+  firstAsked(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, Instant>>;
+  /** What incremental runs published: the last `runs` of them, or one run. */
+  incrementalAnswers(
+    dataset: DatasetName,
+    version: number,
+    of: { readonly runs: number } | { readonly runId: string },
+  ): Promise<readonly PublishedAnswer[]>;
 
   beginPublication(
     runId: string,
@@ -365,6 +402,9 @@ export interface Ledger {
   /** Rows that publications recorded for each series: inserted less retracted. */
   expectedRows(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, number>>;
   record(stream: string, type: string, payload: object): Promise<void>;
+
+  /** Writes a consistent copy of the ledger to a new file. Nobody holds a lease in it. */
+  copyTo(path: string): Promise<void>;
 
   decide(decision: Omit<Decision, "ordinal">): Promise<Decision>;
   decisions(filter: { readonly kinds: readonly Decision["kind"][] }): Promise<readonly Decision[]>;

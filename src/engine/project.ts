@@ -5,6 +5,7 @@ import type { Job, Pipeline } from "../core/dataset/pipeline.ts";
 import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
+import type { Alerting } from "./alert/alerting.ts";
 import type { Bronze } from "./bronze-port.ts";
 import type { Budget } from "./budget-port.ts";
 import type { Ledger, Owner } from "./ledger-port.ts";
@@ -59,6 +60,8 @@ export interface Project {
   readonly store: Store;
   readonly bronze: Bronze;
   readonly files: RunFiles;
+  /** Whom to tell what, and how. */
+  readonly alerts: Alerting;
   readonly clock: Clock;
   readonly actor: string;
   /** This process, as leases name it. */

@@ -1,11 +1,11 @@
 import type { Findings } from "../core/coverage/segment.ts";
-import type { Dataset } from "../core/dataset/dataset.ts";
+import type { Dataset, DatasetName } from "../core/dataset/dataset.ts";
 import type { SuspectRule } from "../core/dataset/pipeline.ts";
 import type { Series, SeriesKey } from "../core/dataset/series.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Interval } from "../core/time/interval.ts";
 import type { IntervalSet } from "../core/time/interval-set.ts";
-import type { ObjectRecord, RowCounts, SeriesRows } from "./ledger-port.ts";
+import type { ObjectRecord, PublishedAnswer, RowCounts, SeriesRows } from "./ledger-port.ts";
 import type { RecordShape } from "./ports.ts";
 
 /** One series in a publication, with everything the store needs to judge its rows. */
@@ -26,6 +26,12 @@ export interface SourceShape {
   readonly match: ((series: Series) => string) | null;
 }
 
+/** A record by the ordinal of its bronze object and its place in the body. */
+export interface RecordPlace {
+  readonly objectNo: number;
+  readonly rowNo: number;
+}
+
 export interface PublishRequest {
   readonly chunkId: string;
   readonly fence: number;
@@ -37,6 +43,10 @@ export interface PublishRequest {
   readonly suspects: SuspectRule | null;
   /** Disputed stretches that these objects restore; they were answered long ago and are not asked now. */
   readonly restore: ReadonlyMap<SeriesKey, IntervalSet>;
+  /** Stretches that these objects answered before and that other decisions judge again; not asked now either. */
+  readonly rejudge?: ReadonlyMap<SeriesKey, IntervalSet>;
+  /** Records that are published in spite of the dataset's checks, by decision. */
+  readonly released?: readonly RecordPlace[];
 }
 
 /** All rows of a dataset anew, from all objects in ingest order. */
@@ -126,6 +136,123 @@ export interface AsOf {
 /** Which slots of a series the stored rows fill, as stretches of neighbouring slots. */
 export type StoredSlots = ReadonlyMap<SeriesKey, IntervalSet>;
 
+/** A stored row by column; values as JSON would show them. */
+export type StoredRow = Readonly<Record<string, unknown>>;
+
+/** What one publication did to the row of a slot. */
+export interface SlotChange {
+  readonly change: "inserted" | "updated" | "retracted";
+  readonly chunkId: string;
+  /** The row as it was before; null for one that was not there. */
+  readonly before: StoredRow | null;
+}
+
+/** The row of a slot, and every change that led to it, oldest first. */
+export interface SlotHistory {
+  readonly row: StoredRow | null;
+  readonly changes: readonly SlotChange[];
+}
+
+/** A record that must not become data, and why. */
+export interface QuarantinedRecord extends RecordPlace {
+  readonly dataset: DatasetName;
+  readonly version: number;
+  readonly key: SeriesKey;
+  /** Null where its time names none. */
+  readonly slot: Instant | null;
+  readonly reason: string;
+  /** As it came. */
+  readonly record: unknown;
+}
+
+/** Which quarantined records are read: all that fit every member that is given. */
+export interface QuarantineFilter {
+  readonly keys?: readonly SeriesKey[];
+  readonly objectNo?: number;
+  readonly slot?: Instant;
+  readonly limit: number;
+}
+
+/** Quarantined records of one series with one reason. */
+export interface QuarantineCount {
+  readonly key: SeriesKey;
+  readonly reason: string;
+  readonly records: number;
+  /** First and last slot; null where no record names one. */
+  readonly first: Instant | null;
+  readonly last: Instant | null;
+}
+
+/** Rows to be written to a file of their own. */
+export interface ExportRequest {
+  readonly dataset: Dataset;
+  /** Null: all of them. */
+  readonly series: readonly Pick<Series, "parts">[] | null;
+  /** First slot; null: from the first row on. */
+  readonly from: Instant | null;
+  /** Exclusive; null: to the last row. */
+  readonly to: Instant | null;
+  readonly format: "parquet" | "csv";
+  /** Where the file goes. */
+  readonly path: string;
+  readonly overwrites: boolean;
+}
+
+/** Rows by table, such as `v1.market_data`. */
+export type TableRows = Readonly<Record<string, number>>;
+
+/** The rows of one series in a stretch. */
+export interface RowsWithin {
+  readonly rows: number;
+  /** First and last slot; null without rows. */
+  readonly first: Instant | null;
+  readonly last: Instant | null;
+  /** The bronze objects they came from, ascending. */
+  readonly objects: readonly number[];
+}
+
+/** Asks how much happened where publications changed rows, beside what usually happens there. */
+export interface VolumeRequest {
+  readonly dataset: Dataset;
+  readonly series: readonly Series[];
+  /** Only what these changed is looked at. */
+  readonly publications: readonly string[];
+  /** Only slots and days that meet it. */
+  readonly recent: Interval;
+  /** How far back usual values are looked for. */
+  readonly weeks: number;
+  /** How long a writer is waited for. */
+  readonly waitMs: number;
+}
+
+/** What one slot of a day or longer adds up to, or one local day of shorter slots. */
+export interface VolumeObservation extends Interval {
+  readonly key: SeriesKey;
+  readonly value: number;
+  /** The same of earlier ones on the same local weekday, newest first; those without a row are not among them. */
+  readonly history: readonly number[];
+}
+
+/** Asks for slots whose rows came, changed or went although the slot had been answered before. */
+export interface ArrivalsRequest {
+  readonly dataset: Dataset;
+  /** Series and the group that each is counted in. */
+  readonly series: readonly { readonly series: Series; readonly group: number }[];
+  readonly answers: readonly PublishedAnswer[];
+  readonly waitMs: number;
+}
+
+/** Late slots of one group; delays count from a slot's end. */
+export interface LateSlots {
+  readonly group: number;
+  readonly slots: number;
+  readonly slowestMs: number;
+  /** The 99.9th percentile by nearest rank: the slowest of fewer than a thousand. */
+  readonly highMs: number;
+  /** Slots that came later than their series' lookback. */
+  readonly beyondLookback: number;
+}
+
 /** Typed tables in one file that is opened only for the length of each call. */
 export interface Store {
   readonly path: string;
@@ -152,4 +279,26 @@ export interface Store {
   doubledKeys(dataset: Dataset): Promise<number>;
   /** Of each series' rows: the slots that hold one. */
   storedSlots(dataset: Dataset, series: readonly Series[]): Promise<StoredSlots>;
+  /** What is kept out, by series and reason. */
+  quarantineCounts(dataset: Dataset): Promise<readonly QuarantineCount[]>;
+  /** Records that are kept out, in the order of their objects and places. */
+  quarantined(dataset: Dataset, filter: QuarantineFilter): Promise<readonly QuarantinedRecord[]>;
+  /**
+   * Writes rows to one file, ordered by key and time: all of it or nothing.
+   * @throws RetrofillError USAGE where the file cannot be, INPUT_ABSENT while nothing is stored, STORE_BUSY
+   */
+  exportTo(request: ExportRequest): Promise<{ readonly rows: number; readonly bytes: number }>;
+  /** The rows of every table. */
+  tableRows(): Promise<TableRows>;
+  /**
+   * Copies the data file while nobody can write to it, and lets `alongside` copy what has to agree with it. Returns
+   * the rows of every table in the copy; no file is made while nothing is stored.
+   */
+  copyTo(path: string, alongside: () => Promise<void>): Promise<TableRows>;
+  slotHistory(dataset: Dataset, series: Pick<Series, "parts">, slot: Instant): Promise<SlotHistory>;
+  rowsWithin(dataset: Dataset, series: Pick<Series, "parts">, span: Interval): Promise<RowsWithin>;
+  /** By series, oldest first. @throws RetrofillError STORE_BUSY */
+  volumes(request: VolumeRequest): Promise<readonly VolumeObservation[]>;
+  /** By group; those without a late slot are not listed. @throws RetrofillError STORE_BUSY */
+  arrivals(request: ArrivalsRequest): Promise<readonly LateSlots[]>;
 }

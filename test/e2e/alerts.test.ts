@@ -63,9 +63,10 @@ describe("alerts", () => {
       calls: { planned: 5, made: 2 },
       rowsChanged: 0,
       gapSlots: 9,
+      error: null,
     };
     const facts = { at: now, businessNow: now, run, datasets: [], budgets: [], volumes: [] };
-    return (await raiseAlerts(facts, opened.alerts)).queued;
+    return (await raiseAlerts(facts, opened.project.alerts)).queued;
   };
 
   it("are none at first", async () => {

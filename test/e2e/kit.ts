@@ -81,6 +81,7 @@ export interface WorldOptions {
   readonly events?: EventsInput["tickers"];
   readonly ohlcv?: Readonly<Record<string, unknown>>;
   readonly source?: Readonly<Record<string, unknown>>;
+  readonly alerts?: Readonly<Record<string, unknown>>;
   readonly script?: Script;
 }
 
@@ -101,7 +102,7 @@ export async function world(series: readonly SmallSeries[], options: WorldOption
   const write = (): Promise<void> =>
     writeFile(
       join(dir, "retrofill.config.ts"),
-      `export default ${JSON.stringify({ now, pipelines: { ohlcv } }, null, 2)};\n`,
+      `export default ${JSON.stringify({ now, pipelines: { ohlcv }, alerts: options.alerts }, null, 2)};\n`,
     );
   await write();
   process.env.POLYGON_API_KEY = KEY;

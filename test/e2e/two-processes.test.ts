@@ -83,7 +83,7 @@ describe("a run that is stopped", () => {
   });
 
   it("by pause stops at the next request, and resume goes on", async () => {
-    const { sandbox, retrofill } = await world({ latencyMs: 60 });
+    const { sandbox, retrofill } = await world({ latencyMs: 250 });
     const running = retrofill("run", "ohlcv", ...SCOPE);
     const run = await runIdOf(running);
     await answered(sandbox, 4);
@@ -101,7 +101,7 @@ describe("a run that is stopped", () => {
   });
 
   it("by cancel ends, and what was answered is kept", async () => {
-    const { dir, sandbox, retrofill } = await world({ latencyMs: 60 });
+    const { dir, sandbox, retrofill } = await world({ latencyMs: 250 });
     // With a chunk of several pages in the middle of them.
     const running = retrofill("run", "ohlcv", ...COIN, "--timeframes", "1m,1h");
     const run = await runIdOf(running);

@@ -1,41 +1,19 @@
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { AssetClass, Timeframe } from "../../src/pipelines/ohlcv/settings.ts";
-import { civilSlots, gather } from "../real/expected.ts";
-import { newYorkToUtc } from "../real/new-york.ts";
-import { leanNewYork, plainNewYork, type RawBar, type RawFormat, readBars, withOffset } from "../real/raw-bars.ts";
+import { MINUTE } from "../../src/core/time/instant.ts";
+import { gather } from "../real/expected.ts";
+import type { RawBar } from "../real/raw-bars.ts";
 import { type Agreement, agreementOf } from "./agreement.ts";
 import { bundledAapl, bundledSp500 } from "./bundled.ts";
 import { type Compared, type Features, featuresByHand } from "./features-by-hand.ts";
 import { findPandas, pandasFeatures } from "./pandas.ts";
+import { BITFINEX, EQKER, fromFile, LEAN, root, type Subject, weeks, YAHOO } from "./recorded.ts";
 import { axisOf, inSlots, timescaleOf } from "./slots.ts";
 
 // Two programs that share nothing but the formulas' text, on every bar of whole files.
 
-const root = process.env.RETROFILL_DATA ?? "";
 const pandas = findPandas();
 if (pandas === null) console.log("Not compared with pandas: no python3 that has it (RETROFILL_PYTHON may name one)");
 else console.log(`Compared with pandas ${pandas.version} of ${pandas.python}`);
-
-interface Subject {
-  readonly name: string;
-  readonly assetClass: AssetClass;
-  readonly timeframe: Timeframe;
-  readonly read: () => readonly RawBar[] | Promise<readonly RawBar[]>;
-  /** Bars that lie in a slot. */
-  readonly bars: number;
-}
-
-const MINUTE = 60_000;
-const LEAN: RawFormat = { columns: null, readTime: leanNewYork, priceScale: 10_000 };
-const YAHOO: RawFormat = { columns: null, readTime: withOffset, priceScale: 1 };
-/** Stamped at the end of their minute, on New York clocks. */
-const EQKER: RawFormat = { columns: null, readTime: (stamp) => plainNewYork(stamp) - MINUTE, priceScale: 1 };
-const BITFINEX: RawFormat = {
-  columns: ["t", "open", "close", "high", "low", "volume"],
-  readTime: Number,
-  priceScale: 1,
-};
 
 const bundled: readonly Subject[] = [
   { name: "AAPL days", assetClass: "stock", timeframe: "1d", read: bundledAapl, bars: 1_260 },
@@ -110,25 +88,6 @@ function print(name: string, found: readonly Agreement[]): void {
   );
 }
 
-function fromFile(
-  file: string,
-  assetClass: AssetClass,
-  timeframe: Timeframe,
-  format: RawFormat,
-  bars: number,
-): Subject {
-  const path = join(root, "ohlcv", `${file}.csv.gz`);
-  return { name: file, assetClass, timeframe, read: () => readBars(path, format), bars };
-}
-
 function thinned(): readonly RawBar[] {
   return bundledAapl().filter((_, i) => i % 97 !== 50);
-}
-
-function weeks(days: readonly RawBar[]): readonly RawBar[] {
-  const span = { start: days[0]?.t ?? 0, end: days[days.length - 1]?.t ?? 0 };
-  return gather(
-    civilSlots(span, 7, (date) => newYorkToUtc(date, "00:00")),
-    days,
-  );
 }

@@ -60,6 +60,34 @@ export interface Features {
   readonly validation_notes: string | null;
 }
 
+/** Their names. */
+export const FEATURES = [
+  "log_return",
+  "return_1h",
+  "return_1d",
+  "volatility_20",
+  "volatility_50",
+  "volatility_20_sqrt252",
+  "volatility_50_sqrt252",
+  "atr",
+  "rolling_volume_20",
+  "volume_ratio",
+  "hh",
+  "hl",
+  "lh",
+  "ll",
+  "trend_direction",
+  "market_structure",
+  "volatility_regime",
+  "trend_regime",
+  "compression_regime",
+  "gap_detected",
+  "volume_anomaly",
+  "quality_score",
+  "is_validated",
+  "validation_notes",
+] as const satisfies readonly (keyof Features)[];
+
 /**
  * The figures that a regime compares. Where two of them meet but for rounding, which side a program lands on is
  * nobody's fault: a comparison of programs looks here first.

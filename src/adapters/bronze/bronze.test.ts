@@ -64,6 +64,21 @@ describe("a body that is put", () => {
     expect(await bronze.read(first.object.path)).toEqual(body);
   });
 
+  it.each([
+    ["csv", ".csv.gz"],
+    ["parquet", ".parquet"],
+  ] as const)("ends as what it is, and is found by a sweep: %s", async (format, end) => {
+    const bronze = fileBronze(root);
+    const { object } = await bronze.put({ ...place, format }, body, sidecar);
+    expect(object.path.endsWith(end)).toBe(true);
+    const stored = await readFile(join(root, object.path));
+    expect(format === "parquet" ? stored : gunzipSync(stored)).toEqual(body);
+    expect([await bronze.read(object.path), await bronze.hash(object.path)]).toEqual([body, object.sha256]);
+    await rm(join(root, (await bronze.put({ ...place, format }, body, sidecar)).object.path));
+    expect((await bronze.sweep("r1")).map((one) => one.object.path)).toEqual([object.path]);
+    expect(await filesBelow(root)).toHaveLength(2);
+  });
+
   it("leaves no temporary file", async () => {
     await fileBronze(root).put(place, body, sidecar);
     expect((await filesBelow(root)).filter((file) => !/\.json\.gz$|\.meta\.json$/.test(file))).toEqual([]);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -13,6 +13,8 @@ const TEMPORARY = ".part";
 const BODY: Readonly<Record<BodyFormat, string>> = { json: ".json.gz", csv: ".csv.gz", parquet: ".parquet" };
 const SIDECAR = ".meta.json";
 const MANIFEST = "manifest.json";
+/** The unit in which stat counts a file's blocks, whatever the file system's own is. */
+const BLOCK_BYTES = 512;
 
 /**
  * Response bodies as received, one immutable compressed file each with a sidecar, below
@@ -55,6 +57,16 @@ export function fileBronze(root: string): Bronze {
       try {
         const body = await readBody(join(root, path));
         return createHash("sha256").update(body).digest("hex");
+      } catch {
+        return null;
+      }
+    },
+
+    async size(path) {
+      try {
+        const body = join(root, path);
+        const files = await Promise.all([stat(body), stat(sidecarOf(body))]);
+        return files.reduce((sum, { size, blocks }) => sum + Math.max(size, (blocks ?? 0) * BLOCK_BYTES), 0);
       } catch {
         return null;
       }
@@ -103,6 +115,10 @@ function bodyEnd(file: string): string | undefined {
   return Object.values(BODY).find((end) => file.endsWith(end));
 }
 
+function sidecarOf(body: string): string {
+  return body.slice(0, -(bodyEnd(body) ?? "").length) + SIDECAR;
+}
+
 function hasBody(files: ReadonlySet<string>, sidecar: string): boolean {
   return Object.values(BODY).some((end) => files.has(sidecar.slice(0, -SIDECAR.length) + end));
 }
@@ -141,7 +157,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function readSidecar(bodyPath: string): Promise<BronzeSidecar | null> {
-  const text = await readIfThere(bodyPath.slice(0, -(bodyEnd(bodyPath) ?? "").length) + SIDECAR);
+  const text = await readIfThere(sidecarOf(bodyPath));
   if (text === null) return null;
   try {
     return JSON.parse(text) as BronzeSidecar;

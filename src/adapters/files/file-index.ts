@@ -125,7 +125,7 @@ async function lookInto(
     const rows = await rowsOf(
       connection,
       `select ${key} as key, min(${records.stamp}) as first, max(${records.stamp}) as last, count(*) as n
-       from (${query}) where not unreadable and ${records.stamp} ${STAMPS} group by all order by 1`,
+       from (${query}) where not unreadable and ${records.stamp} ${STAMPS} group by all having count(*) > 0 order by 1`,
     );
     const problem = absent ?? (rows.length === 0 ? "has no record that can be read as declared" : null);
     return {

@@ -16,10 +16,7 @@ export function runFiles(root: string): RunFiles {
     async readLog(runId) {
       try {
         const text = await readFile(join(root, runId, "run.log"), "utf8");
-        return text
-          .split("\n")
-          .filter(Boolean)
-          .map((line) => JSON.parse(line) as Record<string, unknown>);
+        return text.split("\n").filter(Boolean).map(readLine);
       } catch {
         return [];
       }
@@ -36,4 +33,13 @@ export function runFiles(root: string): RunFiles {
       await writeDurably(path, Buffer.from(`${JSON.stringify(results, null, 2)}\n`));
     },
   };
+}
+
+/** A line that a full disk or a kill cut off is shown as it is. */
+function readLine(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return { event: "UNREADABLE", text: line };
+  }
 }

@@ -1,5 +1,16 @@
-import { CompiledQuery, type DatabaseConnection, Kysely, SqliteDialect, SqliteDriver, type Transaction } from "kysely";
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  Kysely,
+  SqliteDialect,
+  SqliteDriver,
+  sql,
+  type Transaction,
+} from "kysely";
 import Database from "libsql";
+import { RetrofillError } from "../../core/errors.ts";
 import { EventWriter } from "./events.ts";
 import { migrate } from "./migrations.ts";
 import type { Tables } from "./schema.ts";
@@ -47,13 +58,17 @@ export class LedgerDatabase implements AsyncDisposable {
   }
 
   static async open(path: string, clock: () => number): Promise<LedgerDatabase> {
-    const file = new Database(path);
-    file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    file.exec("pragma journal_mode = wal");
-    file.exec("pragma synchronous = full");
-    const db = new Kysely<Tables>({ dialect: new LedgerDialect(file) });
-    await migrate(db, "sqlite");
-    return new LedgerDatabase(db, path, clock);
+    try {
+      const file = new Database(path);
+      file.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      file.exec("pragma journal_mode = wal");
+      file.exec("pragma synchronous = full");
+      const db = new Kysely<Tables>({ dialect: new LedgerDialect(file) });
+      await migrate(db, "sqlite");
+      return new LedgerDatabase(db, path, clock);
+    } catch (error) {
+      throw asDiskFull(error, path);
+    }
   }
 
   /** Commits so far; less than the writes where some shared one. */
@@ -71,6 +86,17 @@ export class LedgerDatabase implements AsyncDisposable {
       this.#waiting.push({ run: work, resolve: resolve as (value: unknown) => void, reject });
       this.#draining ??= this.#drain();
     });
+  }
+
+  /** Writes all that is committed to a new file, in which nobody holds a lease: its holders work on this one. */
+  async copyTo(path: string): Promise<void> {
+    await sql`vacuum into ${path}`.execute(this.db);
+    const copy = new Database(path);
+    try {
+      copy.exec("update lease set held = 0");
+    } finally {
+      copy.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,7 +132,7 @@ export class LedgerDatabase implements AsyncDisposable {
   }
 
   async #commit(writes: readonly Write<unknown>[]): Promise<unknown[]> {
-    const results = await this.db.transaction().execute(async (db) => {
+    const transaction = this.db.transaction().execute(async (db) => {
       const now = this.#clock();
       const events = new EventWriter(db, now);
       const tx: LedgerTx = { db, now, emit: (stream, type, payload) => events.add(stream, type, payload) };
@@ -114,6 +140,9 @@ export class LedgerDatabase implements AsyncDisposable {
       for (const write of writes) done.push(await write(tx));
       await events.flush();
       return done;
+    });
+    const results = await transaction.catch((error) => {
+      throw asDiskFull(error, this.path);
     });
     this.#commits++;
     return results;
@@ -171,4 +200,22 @@ function keepStatements(file: Database.Database): KyselyDatabase {
     },
     close: () => file.close(),
   };
+}
+
+/** SQLite says FULL where it writes pages, and IOERR where its shared memory cannot grow. */
+function asDiskFull(error: unknown, path: string): unknown {
+  const code = String((error as { readonly code?: unknown }).code ?? "");
+  if (code !== "SQLITE_FULL" && !(code.startsWith("SQLITE_IOERR") && hasNoSpace(path))) return error;
+  return new RetrofillError("DISK_FULL", `the disk is full: ${path} could not be written`, {
+    hint: "free some space and resume the run; nothing that was committed is lost",
+    cause: error,
+  });
+}
+
+function hasNoSpace(path: string): boolean {
+  try {
+    return statfsSync(dirname(path)).bavail === 0;
+  } catch {
+    return false;
+  }
 }

@@ -3,6 +3,7 @@ import { chunkLedger } from "./chunks.ts";
 import { claimLedger } from "./claims.ts";
 import type { LedgerDatabase } from "./database.ts";
 import { decisionLedger } from "./decisions.ts";
+import { historyLedger } from "./history.ts";
 import { pageLedger } from "./pages.ts";
 import { planLedger } from "./plans.ts";
 import { publicationLedger } from "./publications.ts";
@@ -20,5 +21,7 @@ export function createLedger(database: LedgerDatabase): Ledger {
     ...settlementLedger(database),
     ...publicationLedger(database),
     ...decisionLedger(database),
+    copyTo: (path) => database.copyTo(path),
+    ...historyLedger(database),
   };
 }

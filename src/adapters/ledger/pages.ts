@@ -5,7 +5,7 @@ import { keysColumn } from "./settlements.ts";
 
 type PageLedger = Pick<
   Ledger,
-  "commitPage" | "adoptPage" | "objectsOf" | "objectIds" | "answeredTargets" | "objectsOfDataset"
+  "commitPage" | "adoptPage" | "objectsOf" | "objectsByNo" | "objectIds" | "answeredTargets" | "objectsOfDataset"
 >;
 
 /** Answers that reached bronze: a page's object and its chunk's progress become true together. */
@@ -62,6 +62,17 @@ export function pageLedger(ledger: LedgerDatabase): PageLedger {
         objects.push(...rows.map(toObject));
       }
       return objects.sort((a, b) => a.ordinal - b.ordinal);
+    },
+
+    async objectsByNo(ordinals) {
+      if (ordinals.length === 0) return [];
+      const rows = await db
+        .selectFrom("object")
+        .selectAll()
+        .where("ordinal", "in", ordinals)
+        .orderBy("ordinal")
+        .execute();
+      return rows.map(toObject);
     },
 
     async objectIds(runId) {

@@ -144,9 +144,11 @@ async function makeRows(
 ): Promise<void> {
   const { connection, request } = building;
   const relations = new Map<DatasetName, string>();
-  const usesNumbers = transform.query.parts.some((part) => typeof part === "string" && part.includes("slot_no"));
+  const uses = (column: string): boolean =>
+    transform.query.parts.some((part) => typeof part === "string" && part.includes(column));
+  const columns = { usesNumbers: uses("slot_no"), usesSessions: uses("in_session") };
   for (const [i, input] of transform.inputs.entries()) {
-    relations.set(input.dataset, await relationOf(building, input, { place: i, usesNumbers, isReading }));
+    relations.set(input.dataset, await relationOf(building, input, { place: i, isReading, ...columns }));
   }
   const query = renderSql(transform.query, (name) => {
     const relation = relations.get(name);
@@ -154,9 +156,9 @@ async function makeRows(
     return relation;
   });
   const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
-  const columns = madeColumns(request.dataset).map((name) => `q.${name}::${types.get(name)} as ${name}`);
+  const made = madeColumns(request.dataset).map((name) => `q.${name}::${types.get(name)} as ${name}`);
   await connection.run(`create or replace temp table staged_t as
-    select q.series_no::integer as series_no, q.slot_ms::bigint as slot_ms, ${columns.join(", ")}
+    select q.series_no::integer as series_no, q.slot_ms::bigint as slot_ms, ${made.join(", ")}
     from (${query}) q join window_t w on w.series_no = q.series_no and q.slot_ms >= w.start_ms and q.slot_ms < w.end_ms`);
 }
 
@@ -165,13 +167,19 @@ function madeColumns(dataset: Dataset): readonly string[] {
   return [...payloadColumns(dataset), OBJECT_COLUMN];
 }
 
+interface RelationOptions {
+  readonly place: number;
+  readonly usesNumbers: boolean;
+  readonly usesSessions: boolean;
+  readonly isReading: boolean;
+}
+
 /** An input as the query sees it: its rows that the windows need, each with the made series and its slot there. */
 async function relationOf(
   building: Building,
   input: TransformInput,
-  options: { readonly place: number; readonly usesNumbers: boolean; readonly isReading: boolean },
+  { place, isReading, ...uses }: RelationOptions,
 ): Promise<string> {
-  const { place, usesNumbers, isReading } = options;
   const { connection } = building;
   const dataset = building.windows[0]?.reads[place]?.dataset;
   if (!dataset) throw new Error("unreachable: a build has at least one window");
@@ -197,22 +205,25 @@ async function relationOf(
   );
   const ms = `epoch_ms(c.${dataset.time})`;
   const isWithin = input.reach.kind === "within";
+  const usesNumbers = uses.usesNumbers && !isWithin;
   const slots = `slot_${place}`;
+  const sessions = `session_${place}`;
   if (isWithin) await fillGrid(building, slots, axes, place);
   else if (usesNumbers) await fillNumbers(building, slots, axes, place);
-  const joined = isWithin || usesNumbers;
+  if (uses.usesSessions) await fillSessions(building, sessions, axes, place);
   const slotMs = isWithin ? `case when r.step_ms is not null then ${ms} - ${ms} % r.step_ms else n.start_ms end` : ms;
-  const slotNo = !isWithin && usesNumbers ? `n.from_no + (${ms} - n.start_ms) // n.step_ms` : "null::bigint";
-  return `(select r.series_no, ${slotMs} as slot_ms, ${slotNo} as slot_no, p.* exclude (series_no), c.*
+  const slotNo = usesNumbers ? `n.from_no + (${ms} - n.start_ms) // n.step_ms` : "null::bigint";
+  const inSession = uses.usesSessions ? "o.start_ms is not null" : "null::boolean";
+  // One row a UTC day and piece: an equality to join by, then the range.
+  const onDay = (table: string, alias: string): string => `
+    left join ${table} ${alias} on ${alias}.axis_no = r.axis_no and ${alias}.day = ${ms} // ${DAY}
+      and ${ms} >= ${alias}.start_ms and ${ms} < ${alias}.end_ms`;
+  return `(select r.series_no, ${slotMs} as slot_ms, ${slotNo} as slot_no, ${inSession} as in_session,
+      p.* exclude (series_no), c.*
     from ${tableName(dataset)} c
     join ${read} r on ${dataset.key.map((name) => `c.${name} = r.${name}`).join(" and ")}
       and c.${dataset.time} >= epoch_ms(r.start_ms) and c.${dataset.time} < epoch_ms(r.end_ms)
-    join param_t p on p.series_no = r.series_no${
-      joined
-        ? `
-    left join ${slots} n on n.axis_no = r.axis_no and n.day = ${ms} // ${DAY} and ${ms} >= n.start_ms and ${ms} < n.end_ms`
-        : ""
-    })`;
+    join param_t p on p.series_no = r.series_no${isWithin || usesNumbers ? onDay(slots, "n") : ""}${uses.usesSessions ? onDay(sessions, "o") : ""})`;
 }
 
 interface Axes {
@@ -315,6 +326,24 @@ async function fillGrid(building: Building, table: string, axes: Axes, place: nu
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
 }
 
+/** The calendar's sessions, cut at UTC days. */
+async function fillSessions(building: Building, table: string, axes: Axes, place: number): Promise<void> {
+  const hulls = hullsOf(building, axes, place);
+  const rows: number[][] = [];
+  for (const [no, { calendar }] of axes.distinct.entries()) {
+    const hull = hulls[no];
+    for (const { open, close } of hull ? calendar.sessions(hull) : []) {
+      for (let at: number = open; at < close; ) {
+        const day = Math.floor(at / DAY);
+        const end = Math.min((day + 1) * DAY, close);
+        rows.push([no, day, at, end]);
+        at = end;
+      }
+    }
+  }
+  await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
+}
+
 /** Compares `staged_t` with the stored rows of the windows and writes what differs. */
 async function writeDifference(building: Building, windows: readonly Interval[]): Promise<readonly SeriesChange[]> {
   const { connection, request } = building;
@@ -336,8 +365,19 @@ async function writeDifference(building: Building, windows: readonly Interval[])
 
 async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {
   const { chunkId, fence } = building.request;
-  const [row] = await rowsOf(building.connection, "select count(*) as n from staged_t");
-  const received = Number(row?.n ?? 0);
+  const made = await rowsOf(building.connection, "select series_no, count(*) as n from staged_t group by series_no");
+  const processed = new Map(made.map((row) => [Number(row.series_no), Number(row.n)]));
+  const received = [...processed.values()].reduce((sum, n) => sum + n, 0);
+  const changed = changesBySeries(building, changes);
+  const rowsBySeries = Object.fromEntries(
+    building.series.map(({ key }, no) => [
+      key,
+      {
+        processed: processed.get(no) ?? 0,
+        ...(changed.rowsBySeries[key] ?? { inserted: 0, updated: 0, retracted: 0 }),
+      },
+    ]),
+  );
   const [inserted, updated, retracted] = [
     sumOf(changes, "inserted"),
     sumOf(changes, "updated"),
@@ -356,7 +396,8 @@ async function makeReceipt(building: Building, changes: readonly SeriesChange[],
       retracted,
     },
     quarantinedBy: {},
-    ...changesBySeries(building, changes),
+    rowsBySeries,
+    changes: changed.changes,
     findings: {},
     ...(isWhole ? { totals: await totalsOf(building) } : {}),
   };

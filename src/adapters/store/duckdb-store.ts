@@ -1,4 +1,4 @@
-import { access, mkdir } from "node:fs/promises";
+import { access, constants, copyFile, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { tableOf } from "../../core/dataset/dataset.ts";
@@ -8,18 +8,35 @@ import { nominalMs, slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
-import type { AsOf, QueryResult, Receipt, Store } from "../../engine/store-port.ts";
+import type {
+  AsOf,
+  LateSlots,
+  QuarantineCount,
+  QuarantinedRecord,
+  QueryResult,
+  Receipt,
+  RowsWithin,
+  SlotHistory,
+  Store,
+  TableRows,
+  VolumeObservation,
+} from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
+import { arrivalsIn } from "./arrivals.ts";
 import { buildIn, compareIn } from "./build.ts";
 import { fillSeries } from "./context.ts";
 import { dataFile, type StoreSettings } from "./data-file.ts";
+import { exportIn, nothingStored } from "./export.ts";
 import { asOf, placeOf } from "./history.ts";
 import { publishIn } from "./publish.ts";
+import { countQuarantined, readQuarantined } from "./quarantine.ts";
 import { rebuildIn } from "./rebuild.ts";
 import { laterTouches, revertIn } from "./revert.ts";
 import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { findRuns } from "./runs.ts";
+import { NO_ROWS, readRowsWithin, readSlotHistory } from "./slot-history.ts";
 import { rowKeyOf, tableName, text } from "./tables.ts";
+import { volumesIn } from "./volumes.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
 
@@ -53,8 +70,11 @@ export function duckdbStore(options: {
       return use({ mode: "READ_WRITE", waitMs: waits.writerMs }, work);
     });
 
-  const read = async <T>(absent: T, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
-    (await exists(path)) ? use({ mode: "READ_ONLY", waitMs: waits.readerMs }, work) : absent;
+  const read = async <T>(
+    absent: T,
+    work: (connection: DuckDBConnection) => Promise<T>,
+    waitMs = waits.readerMs,
+  ): Promise<T> => ((await exists(path)) ? use({ mode: "READ_ONLY", waitMs }, work) : absent);
 
   return {
     path,
@@ -160,6 +180,24 @@ export function duckdbStore(options: {
       });
     },
 
+    volumes(request) {
+      return read<readonly VolumeObservation[]>(
+        [],
+        async (connection) =>
+          (await hasTable(connection, tableName(request.dataset))) ? volumesIn(connection, request) : [],
+        request.waitMs,
+      );
+    },
+
+    arrivals(request) {
+      return read<readonly LateSlots[]>(
+        [],
+        async (connection) =>
+          (await hasTable(connection, "main.answer")) ? arrivalsIn(connection, request, history) : [],
+        request.waitMs,
+      );
+    },
+
     storedSlots(dataset, series) {
       return read(new Map(), async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return new Map();
@@ -190,6 +228,59 @@ export function duckdbStore(options: {
           bySeries[no]?.push({ start, end: slotAt(grid, instant(Number(row.high))).end });
         }
         return new Map(series.map((one, i) => [one.key, normalize(bySeries[i] ?? [])]));
+      });
+    },
+
+    quarantineCounts(dataset) {
+      return read<readonly QuarantineCount[]>([], async (connection) =>
+        (await hasTable(connection, "main.quarantine")) ? countQuarantined(connection, dataset) : [],
+      );
+    },
+
+    quarantined(dataset, filter) {
+      return read<readonly QuarantinedRecord[]>([], async (connection) =>
+        (await hasTable(connection, "main.quarantine")) ? readQuarantined(connection, dataset, filter) : [],
+      );
+    },
+
+    async exportTo(request) {
+      const written = await read<{ readonly rows: number; readonly bytes: number } | null>(null, async (connection) =>
+        (await hasTable(connection, tableName(request.dataset))) ? exportIn(connection, request) : null,
+      );
+      if (written === null) throw nothingStored(request.dataset);
+      return written;
+    },
+
+    tableRows() {
+      return read<TableRows>({}, countRows);
+    },
+
+    copyTo(to, alongside) {
+      return lock.hold("copying the data file", waits.writerMs, async () => {
+        let rows: TableRows = {};
+        if (await exists(path)) {
+          rows = await use({ mode: "READ_WRITE", waitMs: waits.writerMs }, async (connection) => {
+            await connection.run("checkpoint");
+            return countRows(connection);
+          });
+          await copyFile(path, to, constants.COPYFILE_FICLONE);
+        }
+        await alongside();
+        return rows;
+      });
+    },
+
+    slotHistory(dataset, series, slot) {
+      return read<SlotHistory>({ row: null, changes: [] }, async (connection) => {
+        if (!(await hasTable(connection, tableName(dataset)))) return { row: null, changes: [] };
+        return readSlotHistory(connection, { dataset, parts: series.parts, slot, history });
+      });
+    },
+
+    rowsWithin(dataset, series, span) {
+      return read<RowsWithin>(NO_ROWS, async (connection) => {
+        if (!(await hasTable(connection, tableName(dataset)))) return NO_ROWS;
+        return readRowsWithin(connection, { dataset, parts: series.parts, span });
       });
     },
   };
@@ -226,6 +317,20 @@ async function hasTable(connection: DuckDBConnection, name: string): Promise<boo
     `select 1 from duckdb_tables() where schema_name = ${text(schema)} and table_name = ${text(table)}`,
   );
   return rows.length > 0;
+}
+
+async function countRows(connection: DuckDBConnection): Promise<TableRows> {
+  const tables = await rowsOf(
+    connection,
+    `select schema_name as "schema", table_name as "table" from duckdb_tables()
+     where not temporary and not internal and database_name = current_database() order by all`,
+  );
+  const rows: Record<string, number> = {};
+  for (const { schema, table } of tables) {
+    const [counted] = await rowsOf(connection, `select count(*) as n from "${schema}"."${table}"`);
+    rows[`${schema}.${table}`] = Number(counted?.n ?? 0);
+  }
+  return rows;
 }
 
 async function exists(path: string): Promise<boolean> {

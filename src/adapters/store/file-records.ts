@@ -197,13 +197,21 @@ function wallOf(cell: string, format: FileTime["format"]): { readonly wall: stri
     return `case when regexp_full_match(${cell}, '-?[0-9]+(\\.0+)?') and ${count} % ${perMs} = 0 then ${count} // ${perMs} end`;
   };
   switch (format) {
-    case "iso":
+    case "iso": {
+      const isExact = `regexp_matches(${cell}, ':[0-9.]+ ?(Z|[+-][0-9:]+)$')`;
+      // Taken off by hand: a cast reads an offset and then leaves it out.
+      const offset = `regexp_extract(${cell}, '[+-][0-9:]+$')`;
+      const minutes = `try_cast(${offset}[2:3] as integer) * 60 + coalesce(try_cast(replace(${offset}[4:], ':', '') as integer), 0)`;
+      const clock = `epoch_ms(try_cast(regexp_replace(${cell}, ' ?(Z|[+-][0-9:]+)$', '') as timestamp))`;
       return {
-        wall: `case when regexp_full_match(${cell},
-          '\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)? ?(Z|[+-]\\d{2}(:?\\d{2})?)?)?')
-          then epoch_ms(try_cast(${cell} as timestamp)) end`,
-        isExact: `regexp_matches(${cell}, ':[0-9.]+ ?(Z|[+-][0-9:]+)$')`,
+        wall: `case when not regexp_full_match(${cell},
+          '\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?( ?(Z|[+-]\\d{2}(:?\\d{2})?))?)?') then null
+          when not ${isExact} then epoch_ms(try_cast(${cell} as timestamp))
+          when ${offset} = '' then ${clock}
+          else ${clock} - (case when ${offset}[1] = '-' then -1 else 1 end) * (${minutes}) * 60000 end`,
+        isExact,
       };
+    }
     case "date":
       return {
         wall: `case when regexp_full_match(${cell},

@@ -30,6 +30,8 @@ export async function makeFindings(
       const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
+      const rejudged = request.rejudge?.get(series.key);
+      if (rejudged !== undefined) return [series.key, { answered: [], ...found, rejudged }];
       const answered = own.map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
       return [series.key, { answered, ...found }];
     }),

@@ -1,7 +1,8 @@
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type Context, seriesAt, type Writing } from "./context.ts";
+import type { PublishRequest } from "../../engine/store-port.ts";
+import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
 import { isOvertaken, type JudgedObject } from "./judge.ts";
 import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
@@ -41,13 +42,14 @@ export async function mergeLayer(
   await fillTable(
     connection,
     "layer_t",
-    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean",
+    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean, is_file boolean",
     layer.map((one) => [
       one.object.ordinal,
       one.seriesNo,
       one.object.answered.start,
       one.object.answered.end,
       one.complete,
+      isFile(request, one),
     ]),
   );
   const sound = `select * exclude (reason, record) from staged_t where reason is null
@@ -55,8 +57,20 @@ export async function mergeLayer(
   const within = hullOf(layer);
   if (!(await hasRows(connection, storedRows(dataset, { within })))) return writeNew(context, `(${sound})`);
   await findDifferences(context, sound, { columns: payloadColumns(dataset), within });
+  if (layer.some((one) => isFile(request, one))) await leaveUnasked(context);
   await findLost(context, within);
   return writeChanges(context);
+}
+
+function isFile(request: PublishRequest, { object }: JudgedObject): boolean {
+  return shapeOf(request, object).records.reader !== undefined;
+}
+
+/** A file comes as a whole, whatever was asked of it: what nobody asked for fills slots without a row, and replaces none. */
+async function leaveUnasked({ connection }: Context): Promise<void> {
+  await connection.run(`delete from diff_t where old_row is not null and exists (select 1 from layer_t o
+    where o.is_file and o.object_no = diff_t.object_no and o.series_no = diff_t.series_no
+      and not (diff_t.slot_ms >= o.start_ms and diff_t.slot_ms < o.end_ms))`);
 }
 
 /** Writes rows where none are stored. */

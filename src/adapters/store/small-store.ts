@@ -14,7 +14,7 @@ import { type IntervalSet, intersect, normalize, spanOf, union } from "../../cor
 import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
-import type { Receipt, Store } from "../../engine/store-port.ts";
+import type { Receipt, RecordPlace, Store } from "../../engine/store-port.ts";
 import type { Lock } from "../ledger/leases.ts";
 import { duckdbStore, type StoreWaits } from "./duckdb-store.ts";
 
@@ -42,6 +42,8 @@ export interface Answer {
 
 export interface PublishOptions {
   readonly restore?: ReadonlyMap<SeriesKey, IntervalSet>;
+  readonly rejudge?: ReadonlyMap<SeriesKey, IntervalSet>;
+  readonly released?: readonly RecordPlace[];
   readonly fence?: number;
   readonly suspects?: SuspectRule;
 }
@@ -133,6 +135,8 @@ export async function smallStore(declared: {
         }),
         suspects: options.suspects ?? declared.suspects,
         restore: options.restore ?? new Map(),
+        ...(options.rejudge === undefined ? {} : { rejudge: options.rejudge }),
+        released: options.released ?? [],
       });
       for (const key of keys) {
         const findings = receipt.findings[key];

@@ -5,7 +5,7 @@ import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
-import type { SourceShape } from "../../engine/store-port.ts";
+import type { PublishRequest, SourceShape } from "../../engine/store-port.ts";
 import { readBody } from "../bronze/bronze.ts";
 import { stampsOf } from "./axes.ts";
 import { type Context, shapeOf } from "./context.ts";
@@ -138,18 +138,21 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
   const { dataset } = request;
   if (dataset.extract === null) throw new Error(`unreachable: ${dataset.name} is not read from a source`);
   const { select, checks, isAnnounced = false } = dataset.extract;
+  const released = releasedIn(request);
   const reasons = [
     "when raw.unreadable then 'unreadable'",
     "when raw.slot_ms is null then 'off_grid'",
     ...(isAnnounced ? [] : ["when raw.slot_end > raw.business_now then 'unfinished'"]),
+    ...(released === null ? [] : [`when ${released} then null`]),
     ...checks.map((check) => `when coalesce(${check.bad}, true) then ${text(check.reason)}`),
   ];
   const own: Readonly<Record<string, string>> = { source: text(system), source_ts: "epoch_ms(raw.stamp_ms)" };
   const columns = payloadColumns(dataset).map((name) => {
     const expression = own[name] ?? select[name];
     if (expression === undefined) throw new Error(`${dataset.name}: column ${name} has no expression`);
-    // A record that is kept out must not fail a cast in an expression.
-    return `case when raw.reason is null then ${expression} end`;
+    // A record that is kept out must not fail a cast in an expression, nor one that only a decision lets in.
+    if (released === null) return `case when raw.reason is null then ${expression} end`;
+    return `case when raw.reason is not null then null when ${released} then try(${expression}) else ${expression} end`;
   });
   return `insert into staged_t
     select raw.object_no, raw.series_no, raw.row_no, raw.slot_ms, raw.reason,
@@ -157,6 +160,14 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
     from (select raw.*, {'ts': epoch_ms(raw.slot_ms)} as slot, case ${reasons.join(" ")} end as reason
       from (${placed}) raw join series_t series on series.series_no = raw.series_no) raw
     join series_t series on series.series_no = raw.series_no`;
+}
+
+/** SQL: whether a decision releases the record in `raw`; null when none of these objects has such a record. */
+function releasedIn({ objects, released = [] }: PublishRequest): string | null {
+  const staged = new Set(objects.map(({ ordinal }) => ordinal));
+  const places = released.filter(({ objectNo }) => staged.has(objectNo));
+  if (places.length === 0) return null;
+  return `(raw.object_no, raw.row_no) in (${places.map(({ objectNo, rowNo }) => `(${objectNo}, ${rowNo})`).join(", ")})`;
 }
 
 /**

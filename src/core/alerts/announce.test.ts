@@ -25,6 +25,7 @@ const FACTS: AlertFacts = {
     calls: { planned: 1, made: 1 },
     rowsChanged: 1,
     gapSlots: 0,
+    error: null,
   },
   datasets: [{ dataset: "bars", watermark: NOW, dueThrough: NOW, gaps: [], isWhole: true }],
   budgets: [],

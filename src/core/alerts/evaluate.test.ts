@@ -119,6 +119,7 @@ describe("a volume", () => {
     series,
     start: at("2026-03-16"),
     value,
+    unit: "tickets",
     history,
   });
 
@@ -131,8 +132,8 @@ describe("a volume", () => {
     ]);
     expect(alerts[0]?.body.split("\n")).toEqual([
       "In 2 series, against the same weekday and slot before:",
-      "- store-2: 10 where 100 is usual (−90 %, z -24.3)",
-      "- store-1: 50 where 100 is usual (−50 %, z -13.5)",
+      "- store-2: 10 tickets where 100 is usual (−90 %, z -24.3)",
+      "- store-1: 50 tickets where 100 is usual (−50 %, z -13.5)",
     ]);
   });
 });
@@ -159,6 +160,23 @@ describe("facts", () => {
     expect(isJudged(subject, facts({ run: aRun("succeeded", ["succeeded"]) }))).toBe(true);
     expect(isJudged(subject, facts({ run: aRun("cancelled", ["cancelled"]) }))).toBe(false);
     expect(isJudged(subject, facts({ run: { ...aRun("succeeded", []), selector: "retail" } }))).toBe(false);
+  });
+
+  it("of a later day close what was said of an earlier day's quota, and of no other", () => {
+    const today = facts({ budgets: [{ credential: "polygon:1a2b", period: "day 2026-03-20", used: 1, limit: 9 }] });
+    const judged = (credential: string, period: string): boolean =>
+      isJudged({ kind: "budget", credential, period }, today);
+    expect(judged("polygon:1a2b", "day 2026-03-19")).toBe(true);
+    expect(judged("polygon:1a2b", "month 2026-03")).toBe(false);
+    expect(judged("polygon:1a2b", "a run of ohlcv")).toBe(false);
+    expect(judged("binance:1a2b", "day 2026-03-19")).toBe(false);
+  });
+
+  it("close what was unusual in a slot once it is long ago", () => {
+    const slot = (date: string) =>
+      ({ kind: "slot", dataset: "ohlcv.market_data", start: at(date), direction: "drop" }) as const;
+    expect(isJudged(slot("2026-03-16"), facts({}))).toBe(false);
+    expect(isJudged(slot("2026-02-27"), facts({}))).toBe(true);
   });
 
   it("that list only some gaps of a dataset close none", () => {
@@ -188,6 +206,7 @@ function aRun(status: RunStatus, recent: readonly RunStatus[]): RunFacts {
     calls: { planned: 1_040, made: 12 },
     rowsChanged: 1,
     gapSlots: 3,
+    error: null,
   };
 }
 

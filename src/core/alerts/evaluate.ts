@@ -4,6 +4,7 @@ import type { AlertRule } from "./rule.ts";
 import { failedRun, hasOutcome, partialRun, streak } from "./run-rules.ts";
 import { bySeverity } from "./severity.ts";
 import { longGaps, staleDatasets, usedBudgets } from "./standing-rules.ts";
+import { RECENT_MS } from "./volume.ts";
 import { unusualVolumes } from "./volume-rule.ts";
 
 /** The conditions that hold, worst first. */
@@ -53,10 +54,20 @@ export function isJudged(subject: AlertSubject, facts: AlertFacts): boolean {
     case "gap":
       return facts.datasets.some((one) => one.dataset === subject.dataset && one.isWhole);
     case "budget":
-      return facts.budgets.some((one) => one.credential === subject.credential && one.period === subject.period);
+      return facts.budgets.some(
+        (one) => one.credential === subject.credential && kindOfPeriod(one.period) === kindOfPeriod(subject.period),
+      );
     case "slot":
-      return facts.volumes.some((one) => one.dataset === subject.dataset && one.start === subject.start);
+      return (
+        facts.businessNow - subject.start > 2 * RECENT_MS ||
+        facts.volumes.some((one) => one.dataset === subject.dataset && one.start === subject.start)
+      );
     default:
       return subject satisfies never;
   }
+}
+
+/** `day` of `day 2026-03-20`: a quota of a later day says that the earlier one is over. */
+function kindOfPeriod(period: string): string {
+  return period.replace(/ [\d-]+$/, "");
 }

@@ -25,6 +25,8 @@ export interface RunFacts {
   readonly rowsChanged: number;
   /** Slots of its scope that are still missing. */
   readonly gapSlots: number;
+  /** What ended it before its work was done, in words; null when nothing did. */
+  readonly error: string | null;
 }
 
 export interface DatasetFacts {
@@ -47,11 +49,11 @@ export interface GapFacts {
   readonly openSince: Instant;
 }
 
-/** One calendar quota of one credential. */
+/** One budget of one credential: a calendar quota, or what a run may cost. */
 export interface BudgetFacts {
   /** Names the credential; never the credential itself. */
   readonly credential: string;
-  /** Such as `day 2026-03-20`. */
+  /** Such as `day 2026-03-20` or `a run of ohlcv`. */
   readonly period: string;
   readonly used: number;
   readonly limit: number;
@@ -62,7 +64,9 @@ export interface VolumeFacts {
   readonly dataset: string;
   readonly series: string;
   readonly start: Instant;
-  /** Rows, tickets, shares: any amount that is never negative. */
+  /** Any amount that is never negative. */
   readonly value: number;
+  /** What is counted: rows, tickets, shares. */
+  readonly unit: string;
   readonly history: readonly number[];
 }

@@ -36,8 +36,9 @@ function subjectOf(run: RunFacts): Finding["subject"] {
   return { kind: "selector", selector: run.selector };
 }
 
-function storyOf({ id, mode, calls, rowsChanged, gapSlots }: RunFacts): string {
+function storyOf({ id, mode, calls, rowsChanged, gapSlots, error }: RunFacts): string {
   return [
+    ...(error === null ? [] : [`It ended with: ${error}`]),
     `${id} (${mode}) made ${plural(calls.made, "call")} of ${amount(calls.planned)} planned and changed ${plural(rowsChanged, "row")}.`,
     `${plural(gapSlots, "slot")} of its scope ${gapSlots === 1 ? "is" : "are"} still missing.`,
     `More: retrofill runs show ${id}`,

@@ -48,5 +48,5 @@ function findingOf(rule: VolumeRule, group: readonly Unusual[]): readonly Findin
 function unusualText({ seen, judged }: Unusual): string {
   const percent = `${judged.share < 0 ? "−" : "+"}${amount(Math.abs(100 * judged.share))} %`;
   const score = judged.z === null ? "a history that does not vary" : `z ${judged.z.toFixed(1)}`;
-  return `${seen.series}: ${amount(seen.value)} where ${amount(judged.median)} is usual (${percent}, ${score})`;
+  return `${seen.series}: ${amount(seen.value)} ${seen.unit} where ${amount(judged.median)} is usual (${percent}, ${score})`;
 }

@@ -1,3 +1,8 @@
+import { DAY } from "../time/instant.ts";
+
+/** Slots that ended longer ago are history: a backfill over years must not tell what was unusual in each of them. */
+export const RECENT_MS = 7 * DAY;
+
 /** What is unusual about an amount, with the figures that say so. */
 export interface VolumeJudgement {
   readonly direction: "drop" | "peak";

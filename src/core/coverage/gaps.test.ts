@@ -7,7 +7,7 @@ import { type Series, seriesKey } from "../dataset/series.ts";
 import { DAY, HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
 import { type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
-import { type Gap, gapSet, placeOf, type Standing, standingOf } from "./gaps.ts";
+import { type Gap, gapSet, placeOf, type Standing, standingOf, type Waiver } from "./gaps.ts";
 import { applyFindings, applyUnanswered, type Segment, type Segments, setOf } from "./segment.ts";
 
 const hours: Axis = {
@@ -131,6 +131,62 @@ describe("a refusal", () => {
   });
 });
 
+describe("a waiver", () => {
+  const all = [{ ...DAY_ONE, reason: "closed for works", actor: "ana" }];
+
+  it("hides what is missing, failed, refused or blocked, never what is disputed", () => {
+    const segments: Segments = [
+      segment("hole", 1, 2, "answered without a row, asked once"),
+      segment("blocked", 3, 4, "price below zero"),
+      segment("disputed", 4, 5, "3 rows were published, 2 are stored"),
+      segment("failed", 5, 6, "server-error: http 500"),
+      segment("refused", 6, 8, "plan does not include it"),
+      segment("empty", 8, 9, "empty at source, asked at least twice"),
+      segment("covered", 9, 24, null),
+    ];
+    const standing = stand(hours, segments, { waivers: all });
+    expect(standing.gaps.map(words)).toEqual(["04-05 disputed 1: 3 rows were published, 2 are stored"]);
+    expect(standing.waived).toEqual([
+      { ...hoursOf(0, 4), reason: "closed for works", actor: "ana" },
+      { ...hoursOf(5, 8), reason: "closed for works", actor: "ana" },
+    ]);
+    expect(standing.slots).toMatchObject({ due: 24, covered: 15, empty: 1, waived: 7, gap: 1 });
+  });
+
+  it("counts once where several overlap: the first names the stretch", () => {
+    const waivers = [
+      { ...hoursOf(2, 6), reason: "first", actor: "ana" },
+      { ...hoursOf(4, 9), reason: "second", actor: "bo" },
+    ];
+    const standing = stand(hours, [segment("covered", 7, 24, null)], { waivers });
+    expect(standing.waived).toEqual([
+      { ...hoursOf(2, 6), reason: "first", actor: "ana" },
+      { ...hoursOf(6, 7), reason: "second", actor: "bo" },
+    ]);
+    expect(standing.slots).toMatchObject({ waived: 5, gap: 2 });
+  });
+
+  it("leaves every due slot in one place: covered, empty, waived or a gap", () => {
+    const states = fc.constantFrom<Segment["state"]>("covered", "empty", "hole", "blocked", "disputed", "failed");
+    const anyParts = fc.array(fc.option(states), { minLength: 24, maxLength: 24 });
+    const anyWaivers = fc.array(fc.tuple(fc.nat(23), fc.integer({ min: 1, max: 8 })), { maxLength: 4 });
+    fc.assert(
+      fc.property(anyParts, anyWaivers, (parts, stretches) => {
+        const segments = parts.flatMap((state, i) => (state === null ? [] : [segment(state, i, i + 1, state)]));
+        const waivers = stretches.map(([from, length], i) => ({
+          ...hoursOf(from, Math.min(24, from + length)),
+          reason: `no ${i}`,
+          actor: "ana",
+        }));
+        const { slots, gaps } = stand(hours, segments, { waivers });
+        expect(slots.due).toBe(slots.covered + slots.empty + slots.waived + slots.gap);
+        const disputed = parts.filter((state) => state === "disputed").length;
+        expect(gaps.filter(({ cause }) => cause === "disputed").reduce((n, gap) => n + gap.slots, 0)).toBe(disputed);
+      }),
+    );
+  });
+});
+
 describe("the place of a gap", () => {
   const cases: readonly { readonly name: string; readonly covered: readonly [number, number][]; places: string[] }[] = [
     { name: "nothing is there", covered: [], places: ["whole"] },
@@ -189,15 +245,17 @@ function stand(
     readonly now?: Instant;
     readonly refusedAt?: Instant | null;
     readonly leaveOut?: "fresh" | IntervalSet;
+    readonly waivers?: readonly Waiver[];
   },
 ): Standing {
-  const { span: asked = DAY_ONE, now = NOW, refusedAt = null, leaveOut = "fresh" } = options;
+  const { span: asked = DAY_ONE, now = NOW, refusedAt = null, leaveOut = "fresh", waivers = [] } = options;
   return standingOf(series(axis), segments, {
     span: asked,
     now,
     realNow: NOW,
     refusedAt: () => refusedAt,
     leaveOut,
+    waivers,
   });
 }
 

@@ -45,6 +45,7 @@ const anyFindings: fc.Arbitrary<Findings> = fc.record({
     { maxLength: 3 },
   ),
   restored: anySet,
+  rejudged: anySet,
 });
 
 type Claim =
@@ -164,6 +165,36 @@ describe("a failure or refusal", () => {
     const failed = applyUnanswered([], { ...span(0, 10), state: "failed", reason: "timed out", chunk: "x" });
     const after = applyUnanswered(failed, { ...span(6, 12), state: "refused", reason: "plan", chunk: "y" });
     expect(after.map(sayings)).toEqual(["[0, 6) failed 0 timed out", "[6, 12) refused 0 plan"]);
+  });
+});
+
+describe("what other decisions judge again", () => {
+  const blocked = applyFindings([], {
+    answered: [{ ...span(0, 10), chunk: "a" }],
+    holes: [span(6, 8)],
+    blocked: [{ ...span(3, 5), chunk: "a", reason: "price below zero" }],
+  });
+
+  it("is covered where nothing stops it any more, and was not asked once more", () => {
+    const found = { answered: [], holes: [span(6, 8)], blocked: [], rejudged: [span(0, 10)] };
+    expect(applyFindings(blocked, found).map(sayings)).toEqual([
+      "[0, 6) covered 1",
+      "[6, 8) hole 1 answered without a row, asked once",
+      "[8, 10) covered 1",
+    ]);
+  });
+
+  it("stays blocked where a check still stops it, and outside", () => {
+    const still = { ...span(3, 4), chunk: "a", reason: "volume below zero" };
+    const found = { answered: [], holes: [span(6, 8)], blocked: [still], rejudged: [span(3, 4)] };
+    expect(applyFindings(blocked, found).map(sayings)).toEqual([
+      "[0, 3) covered 1",
+      "[3, 4) blocked 1 volume below zero",
+      "[4, 5) blocked 1 price below zero",
+      "[5, 6) covered 1",
+      "[6, 8) hole 1 answered without a row, asked once",
+      "[8, 10) covered 1",
+    ]);
   });
 });
 

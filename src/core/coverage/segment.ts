@@ -37,6 +37,8 @@ export interface Findings {
   readonly holes: IntervalSet;
   /** Disputed stretches whose rows were published again from bronze: answered long ago, not asked now. */
   readonly restored?: IntervalSet;
+  /** Stretches whose stored answers were judged again by other decisions: not asked now; what changed is new. */
+  readonly rejudged?: IntervalSet;
   /** Slots whose rows a check stopped now, with the reason. */
   readonly blocked: readonly (Interval & { readonly chunk: string; readonly reason: string })[];
 }
@@ -61,15 +63,15 @@ export function answeredSet(segments: Segments): IntervalSet {
  * it is answered now and what the stored rows say, so that the result does not depend on how publications are grouped.
  */
 export function applyFindings(before: Segments, findings: Findings): Segments {
-  const { answered, holes, blocked, restored = EMPTY } = findings;
+  const { answered, holes, blocked, restored = EMPTY, rejudged = EMPTY } = findings;
   const known = follow(before);
   const answers = follow(answered);
   const stops = follow(blocked);
   const silences = follow(holes);
-  const returns = follow(restored);
+  const returns = follow([...restored, ...rejudged]);
   const after: Segment[] = [];
   // Segments are written out, here and below: spreading objects costs ten times as much, and there may be many.
-  for (const { start, end } of elementary(before, answered, blocked, holes, restored)) {
+  for (const { start, end } of elementary(before, answered, blocked, holes, restored, rejudged)) {
     const earlier = known(start)[0] ?? null;
     const now = answers(start);
     const latest = now[now.length - 1] ?? null;

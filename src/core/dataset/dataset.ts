@@ -65,8 +65,8 @@ export interface TransformInput {
 /**
  * Rows made from other datasets by one query. Each interpolated dataset is a relation with that dataset's columns and
  * `series_no` (the series that is made), `slot_ms` (the made series' slot that holds the row, epoch milliseconds),
- * `slot_no` (that slot's number in the calendar; null outside sessions) and the series' parameters by name. The query
- * yields `series_no`, `slot_ms`, `object_no` and every column but the key and the time. It must read no row outside
+ * `slot_no` (that slot's number in the calendar; null outside sessions), `in_session` (whether the row's own start lies
+ * in a session) and the series' parameters by name. The query yields `series_no`, `slot_ms`, `object_no` and every column but the key and the time. It must read no row outside
  * its reach and sum no floats in an order that is not fixed: made anywhere, a row has the same bits.
  */
 export interface Transform {
@@ -94,6 +94,11 @@ export interface Dataset {
   readonly extract: Extract | null;
   /** How rows are made from other datasets; null where all come from a source. */
   readonly transform: Transform | null;
+  /**
+   * An amount of each row that says how much happened, such as shares traded: SQL over the row's columns, never
+   * negative, added up over slots. What is unusual about it is worth an alert.
+   */
+  readonly volume?: { readonly sql: string; readonly unit: string };
   /** The column whose old and new value tell what a restatement did to a row, such as a close. */
   readonly measure?: string;
 }

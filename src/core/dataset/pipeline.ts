@@ -45,6 +45,8 @@ export interface Job {
   readonly days: number | null;
   /** What the narrowing flag stands for when it is not given; null: everything. */
   readonly narrow: readonly string[] | null;
+  /** What is worked on at once when `--max-concurrent` is not given; else as the project sets it. */
+  readonly maxConcurrent?: number;
   /** How its run is printed: the engine's own way, or the form of the scripts that the job replaces. */
   readonly print: "standard" | "master" | "features";
   /** Where its results are written besides the run's folder, or null. */

@@ -35,6 +35,8 @@ export interface Request {
   readonly ask: "gaps" | "again" | "bronze";
   /** A run whose doings are taken back; nothing is asked then. */
   readonly revert: string | null;
+  /** With `bronze`: only these published chunks are judged again, because decisions changed; not everything. */
+  readonly rejudge?: readonly string[];
 }
 
 /** What a plan says of one series. */
@@ -88,6 +90,8 @@ export interface BuildStep {
   readonly version: number;
   /** Fetch chunks of earlier runs whose objects were committed and never published: 0 calls. */
   readonly pendingChunks: readonly string[];
+  /** Published chunks whose answers are judged again: 0 calls. */
+  readonly rejudged?: readonly string[];
   /** Whether everything is made anew from all stored answers. */
   readonly rebuild: boolean;
   /** For made series: at most these stretches; what turns out unchanged upstream is not touched. */
@@ -125,6 +129,8 @@ export interface Cost {
   readonly choices: readonly Choice[];
   /** Calls that are not made because rows are made from finer ones. */
   readonly savedCalls: number;
+  /** Of an incremental plan: what a year of such runs adds to bronze, as far as it can be measured. */
+  readonly yearlyBytes?: number;
 }
 
 /** The ordered steps that close gaps, made before anything runs; plain data. */
@@ -161,6 +167,10 @@ export function isEmptyPlan(plan: Pick<Plan, "steps">): boolean {
   return plan.steps.every((step) =>
     step.kind === "fetch"
       ? step.chunks.length === 0
-      : step.pendingChunks.length === 0 && step.windows.length === 0 && !step.rebuild && step.reverts === null,
+      : step.pendingChunks.length === 0 &&
+        (step.rejudged ?? []).length === 0 &&
+        step.windows.length === 0 &&
+        !step.rebuild &&
+        step.reverts === null,
   );
 }

@@ -277,6 +277,7 @@ function factsOf(status: RunStatus, recent: readonly RunStatus[], now: number): 
       calls: { planned: 1, made: 1 },
       rowsChanged: 0,
       gapSlots: 0,
+      error: null,
     },
     datasets: [],
     budgets: [],

@@ -5,7 +5,8 @@ import type { SuspectRule } from "../../core/dataset/pipeline.ts";
 import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
+import { type IntervalSet, intersect, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
+import { releasesOf } from "../decide/releases.ts";
 import {
   type ChunkRecord,
   type Ledger,
@@ -16,7 +17,7 @@ import {
   type RunRecord,
 } from "../ledger-port.ts";
 import type { Clock } from "../ports.ts";
-import type { PublishedSeries, Receipt, SourceShape, Store } from "../store-port.ts";
+import type { PublishedSeries, PublishRequest, Receipt, SourceShape, Store } from "../store-port.ts";
 
 export interface BuildContext {
   readonly ledger: Ledger;
@@ -38,7 +39,7 @@ export async function publishChunks(
   context: BuildContext,
   run: RunRecord,
   members: readonly ChunkRecord[],
-  restore: ReadonlyMap<SeriesKey, IntervalSet> = new Map(),
+  again: Pick<PublishRequest, "rejudge"> & Partial<Pick<PublishRequest, "restore">> = {},
 ): Promise<Receipt | null> {
   const { ledger, dataset } = context;
   const objects = await ledger.objectsOf(members.map((chunk) => chunk.id));
@@ -59,10 +60,42 @@ export async function publishChunks(
     objects,
     series,
     suspects: context.suspects,
-    restore,
+    restore: new Map(),
+    released: await releasesOf(ledger, dataset),
+    ...again,
   });
   await commitReceipt(context, publication, receipt);
   return receipt;
+}
+
+/**
+ * Publishes answers again that decisions judge otherwise now; what changes lands as a restatement. Where a later
+ * answer speaks, only the slots of released records are judged again: the rest is not theirs to say.
+ */
+export async function rejudgeChunks(
+  context: BuildContext,
+  run: RunRecord,
+  chunks: readonly ChunkRecord[],
+): Promise<Receipt | null> {
+  const { ledger, dataset } = context;
+  const own = await ledger.objectsOf(chunks.map((chunk) => chunk.id));
+  const all = await ledger.objectsOfDataset(dataset.name, dataset.version);
+  const releases = (await releasesOf(ledger, dataset)).filter(({ objectNo }) =>
+    own.some(({ ordinal }) => ordinal === objectNo),
+  );
+  const rejudge = new Map<SeriesKey, IntervalSet>();
+  for (const { key } of own.flatMap((object) => object.keys.map((one) => ({ key: one })))) {
+    if (rejudge.has(key)) continue;
+    const slots = releases.flatMap(({ decision, span }) => (decision.key === key && span !== null ? [span] : []));
+    const latest = own
+      .filter((object) => object.keys.includes(key))
+      .flatMap((object) => {
+        const later = all.filter((other) => other.ordinal > object.ordinal && other.keys.includes(key));
+        return subtract([object.answered], normalize(later.map((other) => other.answered)));
+      });
+    rejudge.set(key, normalize([...latest, ...slots]));
+  }
+  return publishChunks(context, run, chunks, { rejudge });
 }
 
 /**

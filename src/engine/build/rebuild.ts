@@ -2,6 +2,7 @@ import { answeredSet, setOf } from "../../core/coverage/segment.ts";
 import { dueSet } from "../../core/dataset/axis.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { type IntervalSet, intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { releasesOf } from "../decide/releases.ts";
 import { MANY, type RunRecord } from "../ledger-port.ts";
 import type { PublishedSeries, Receipt } from "../store-port.ts";
 import { type BuildContext, commitReceipt } from "./publish-chunks.ts";
@@ -47,6 +48,7 @@ export async function rebuildDataset(context: BuildContext, run: RunRecord): Pro
     series,
     suspects: context.suspects,
     restore,
+    released: await releasesOf(ledger, dataset),
     groupRows: GROUP_ROWS,
     publications: await ledger.publications(),
   });

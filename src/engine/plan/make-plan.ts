@@ -45,6 +45,7 @@ import {
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
+import { bronzeGrowth } from "./growth.ts";
 import { placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 
 /** A plan that nobody applied within this has met a changed world too often to be worth checking. */
@@ -92,7 +93,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     rows += fetches.rows;
     const { windows, slots } = windowsToMake(bound, dataset, own, {
       before: steps,
-      all: request.ask === "bronze",
+      all: isRemaking(request),
       now,
     });
     for (const [id, made] of slots) {
@@ -105,11 +106,18 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       version: dataset.version,
       pendingChunks: [...pending.chunks.map((chunk) => chunk.id), ...disputed.chunks],
       windows,
+      ...(request.rejudge === undefined || dataset.extract === null ? {} : { rejudged: request.rejudge }),
       ...(await rebuilding(project, dataset, request)),
       reverts: dataset.extract === null ? null : request.revert,
     });
   }
-  const cost = await costOf(project, bound, steps, { rows, choices, savedCalls: savedCalls(bound, scoped) });
+  const growth = mode === "incremental" ? await bronzeGrowth(project, datasets, scoped, now) : null;
+  const cost = await costOf(project, bound, steps, {
+    rows,
+    choices,
+    savedCalls: savedCalls(bound, scoped),
+    ...(growth === null ? {} : { yearlyBytes: growth.bytesPerYear }),
+  });
   const calls = callsBySeries(steps, bound);
   const body = {
     businessNow: now,
@@ -153,6 +161,11 @@ export function selection(project: Pick<Project, "pipelines">, request: Request)
 /** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
 function isAsking({ ask, revert }: Request): boolean {
   return ask !== "bronze" && revert === null;
+}
+
+/** Whether everything is made anew, not only what decisions changed. */
+function isRemaking({ ask, rejudge }: Request): boolean {
+  return ask === "bronze" && rejudge === undefined;
 }
 
 /** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
@@ -297,9 +310,9 @@ export function pathsOf(
 async function rebuilding(
   project: Project,
   { name, version, extract, transform }: Dataset,
-  { ask }: Request,
+  request: Request,
 ): Promise<Pick<BuildStep, "rebuild" | "objects">> {
-  if (ask !== "bronze") return { rebuild: false, objects: 0 };
+  if (!isRemaking(request)) return { rebuild: false, objects: 0 };
   const objects = extract === null ? 0 : (await project.ledger.objectsOfDataset(name, version)).length;
   return { rebuild: objects > 0 || transform !== null, objects };
 }
@@ -392,11 +405,17 @@ async function refuseAbsentInputs(
       isAbsent ? "INPUT_ABSENT" : "INPUT_STALE",
       `${dataset.name} is made from ${input}, which ${isAbsent ? "holds nothing of this scope" : "is out of date itself"}`,
       {
-        hint: `run it first: retrofill run ${input === bound.pipeline.main ? bound.pipeline.name : input}; or plan both: retrofill run ${request.selector} --with-inputs`,
+        hint: `run it first: retrofill run ${selectorOf(bound, input)}; or plan both: retrofill run ${request.selector} --with-inputs`,
         context: { dataset: dataset.name, input },
       },
     );
   }
+}
+
+/** What people run to fill a dataset: the first job that is about it, else its shortest selector. */
+function selectorOf({ pipeline }: BoundPipeline, dataset: DatasetName): string {
+  const job = pipeline.jobs.find(({ selector }) => selector === dataset);
+  return job?.name ?? (dataset === pipeline.main ? pipeline.name : dataset);
 }
 
 function isWithout({ making, segments }: ScopedSeries): boolean {
@@ -420,7 +439,7 @@ async function costOf(
   project: Project,
   bound: BoundPipeline,
   steps: readonly Step[],
-  known: Pick<Cost, "rows" | "choices" | "savedCalls">,
+  known: Pick<Cost, "rows" | "choices" | "savedCalls" | "yearlyBytes">,
 ): Promise<Cost> {
   const providers: Cost["providers"][number][] = [];
   for (const provider of providersOf(bound)) {
@@ -548,6 +567,7 @@ async function disputedChunks(
 }
 
 function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
+  if (request.rejudge !== undefined) return "forced";
   if (!isAsking(request)) return "dataset";
   const asking = scoped.filter(({ series }) => series.source !== null);
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));

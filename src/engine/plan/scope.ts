@@ -10,7 +10,7 @@ import { snapIn } from "../../core/time/grid.ts";
 import { type Instant, later, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/time/interval-set.ts";
-import type { Decision } from "../ledger-port.ts";
+import { waiversAt } from "../decide/waivers.ts";
 import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
 
 /** One series of a request, with its truth. */
@@ -188,7 +188,8 @@ async function readTruth(
   const segmentsOf = (series: Pick<Series, "dataset" | "version" | "key">): Segments =>
     segments.get(cellKey(series)) ?? [];
   const making = await readMaking(project, bound, made, segmentsOf);
-  const waivers = await readWaivers(project, now);
+  const decided = await project.ledger.decisions({ kinds: ["waive", "unwaive"] });
+  const waivers = waiversAt(decided, now);
   return {
     segmentsOf,
     makingOf: (series) => making.get(cellKey(series)) ?? null,
@@ -283,21 +284,4 @@ export function placeOf(
 /** The whole slots inside each member of `set`. */
 function wholeSlots(series: Series, set: IntervalSet): IntervalSet {
   return set.map((span) => snapIn(series.axis.grid, span)).filter((span) => span !== null);
-}
-
-async function readWaivers(project: Project, now: Instant): Promise<ReadonlyMap<string, readonly Waiver[]>> {
-  const waivers = new Map<string, Waiver[]>();
-  for (const decision of await project.ledger.decisions({ kinds: ["waive", "unwaive"] })) {
-    const { dataset, version, key, span, reason, actor } = decision;
-    if (dataset === null || version === null || key === null || span === null || isOver(decision, now)) continue;
-    const id = cellKey({ dataset, version, key });
-    const before = waivers.get(id) ?? [];
-    const kept = before.flatMap((one) => subtract([one], [span]).map((rest) => ({ ...one, ...rest })));
-    waivers.set(id, decision.kind === "waive" ? [...kept, { ...span, reason, actor }] : kept);
-  }
-  return waivers;
-}
-
-function isOver({ until }: Decision, now: Instant): boolean {
-  return until !== null && until <= now;
 }

@@ -13,6 +13,32 @@ export interface Replay {
   readonly events: number;
 }
 
+/** What was copied of a folder. */
+export interface CopiedTree {
+  readonly files: number;
+  readonly bytes: number;
+  /** Of the files, those that are hard links. */
+  readonly linked: number;
+}
+
+/** Files as they are, for copies of a project. */
+export interface FileCopies {
+  /** The name of a project's configuration in its folder. */
+  readonly configFile: string;
+  /** Whether a folder is not there or holds nothing; a file is neither. */
+  isEmpty(dir: string): Promise<boolean>;
+  makeFolder(dir: string): Promise<void>;
+  /**
+   * Copies a folder, each file compared by its hash afterwards; `link` takes hard links where the file system allows,
+   * for files that are never changed in place. Temporaries are left out; a folder that is not there holds nothing.
+   */
+  copyTree(from: string, to: string, options: { readonly link: boolean }): Promise<CopiedTree>;
+  copyFile(from: string, to: string): Promise<void>;
+  /** Size and hash of a file; null where there is none. */
+  digest(path: string): Promise<{ readonly bytes: number; readonly sha256: string } | null>;
+  writeJson(path: string, value: object): Promise<void>;
+}
+
 /** Reads the whole event history; for `audit verify`. */
 export interface Audit {
   replay(): Promise<Replay>;

@@ -4,6 +4,7 @@ import { setOf } from "../../core/coverage/segment.ts";
 import { daysOf } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { cellKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
+import { RetrofillError } from "../../core/errors.ts";
 import { planRepair, type RepairRequest } from "../../core/plan/build-plan.ts";
 import type { BuildStep, Plan } from "../../core/plan/plan.ts";
 import { addSlots } from "../../core/time/grid.ts";
@@ -12,7 +13,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
 import { groupsOf as buildGroups, buildWindows, type MakeContext, type Unmade } from "../build/build-windows.ts";
-import { type BuildContext, publishChunks, recoverPublications } from "../build/publish-chunks.ts";
+import { type BuildContext, publishChunks, recoverPublications, rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
 import { recordRevert } from "../decide/revert-run.ts";
@@ -22,6 +23,7 @@ import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
 import { restoredBy, selection } from "../plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
 import { type BoundPipeline, datasetNamed, ownSourceOf, type Project, type Provider, sourceNamed } from "../project.ts";
+import { type Arrivals, lateArrivals } from "../prove/arrivals.ts";
 import type { Receipt } from "../store-port.ts";
 import type { Connections } from "./connections.ts";
 import { fetchStage, owes, type StageEnd } from "./fetch-stage.ts";
@@ -58,6 +60,9 @@ export async function executeRun(
 ): Promise<Execution> {
   return new RunWorker(project, run, plan, options).perform();
 }
+
+/** A figure for people is not worth a longer wait for another writer. */
+const LATE_WAIT_MS = 1_000;
 
 class RunWorker {
   readonly #project: Project;
@@ -101,7 +106,10 @@ class RunWorker {
     }
     const adopted = await adoptOrphans(this.#project, this.#run);
     if (adopted > 0) this.#observe({ type: "notice", text: `${adopted} answers found in bronze were adopted` });
-    for (const dataset of this.#datasets) await this.#publishLeftovers(dataset);
+    for (const dataset of this.#datasets) {
+      await this.#publishLeftovers(dataset);
+      await this.#rejudge(dataset);
+    }
 
     let end = await this.#fill();
     if (end.kind === "done" || end.kind === "provider") {
@@ -147,7 +155,15 @@ class RunWorker {
     // What a dead process had published and a recovery has completed is not disputed: it is done.
     const lost = published.filter((chunk) => chunk.keys.some((key) => restored.has(key)));
     if (lost.length === 0) return;
-    const receipt = await publishChunks(this.#build(dataset), this.#run, lost, restored);
+    const receipt = await publishChunks(this.#build(dataset), this.#run, lost, { restore: restored });
+    if (receipt) this.#published(dataset, receipt);
+  }
+
+  /** Judges answers again that decisions let in. Done twice, by a resume, it changes nothing the second time. */
+  async #rejudge(dataset: Dataset): Promise<void> {
+    const chunks = await this.#project.ledger.chunksById(this.#buildStep(dataset)?.rejudged ?? []);
+    if (chunks.length === 0) return;
+    const receipt = await rejudgeChunks(this.#build(dataset), this.#run, chunks);
     if (receipt) this.#published(dataset, receipt);
   }
 
@@ -404,18 +420,50 @@ class RunWorker {
       this.#run,
       this.#plan,
       scoped.map((one) => one.standing),
-      { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources },
+      { repairs: this.#repairs, durationMs: clock.now() - this.#startedAt, freeSources, late: await this.#late() },
     );
     // Made anew or taken back, a run is complete when all of it was: what was never asked is not its matter.
     const { ask, revert } = this.#plan.request;
     const isRemade = (ask === "bronze" || revert !== null) && end.kind === "done";
     const outcome = end.kind === "control" ? "cancelled" : isRemade ? "succeeded" : outcomeOf(summary, end);
     const run = await ledger.closeRun(this.#run.id, this.#run.fence, outcome, { ...summary }, clock.now());
-    await moveWatermarks(this.#project, run, this.#plan, this.#datasets);
-    const head = await ledger.chainHead(run.id);
-    await bronze.seal(run.id, { run_id: run.id, plan_id: run.planId, status: run.status, ...head, rows: summary.rows });
+    await this.#afterwards("its watermark was not moved", () =>
+      moveWatermarks(this.#project, run, this.#plan, this.#datasets),
+    );
+    await this.#afterwards("its bronze has no manifest", async () => {
+      const head = await ledger.chainHead(run.id);
+      await bronze.seal(run.id, {
+        run_id: run.id,
+        plan_id: run.planId,
+        status: run.status,
+        ...head,
+        rows: summary.rows,
+      });
+    });
     this.#observe({ type: "closed", run, summary });
     return { run, summary, end };
+  }
+
+  /** What follows a run that is closed: on a full disk it stays undone, and the run is what it is. */
+  async #afterwards(undone: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof RetrofillError) || error.code !== "DISK_FULL") throw error;
+      this.#observe({ type: "notice", text: `the run is closed, but ${undone}: ${error.message}` });
+    }
+  }
+
+  /** How late rows came to an incremental run. A file that others write to is no reason to fail. */
+  async #late(): Promise<readonly Arrivals[]> {
+    if (this.#plan.mode !== "incremental") return [];
+    const options = { runId: this.#run.id, waitMs: LATE_WAIT_MS };
+    try {
+      return await lateArrivals(this.#project, { bound: this.#bound, datasets: this.#datasets }, options);
+    } catch (error) {
+      this.#observe({ type: "notice", text: `late rows were not counted: ${(error as Error).message}` });
+      return [];
+    }
   }
 
   async #isOwed(chunk: ChunkRecord): Promise<boolean> {

@@ -1,6 +1,8 @@
 import { RetrofillError } from "../../core/errors.ts";
 import { isEmptyPlan, type Plan, type Request } from "../../core/plan/plan.ts";
 import { formatInstant } from "../../core/time/instant.ts";
+import type { EndedRun } from "../alert/facts.ts";
+import { tellAfter } from "../alert/tell.ts";
 import { newId } from "../ids.ts";
 import type { NewChunk, RunRecord } from "../ledger-port.ts";
 import { driftOf, makePlan, type PlanOptions, selection } from "../plan/make-plan.ts";
@@ -172,13 +174,26 @@ async function perform(
   resumed: boolean,
 ): Promise<Execution> {
   options.observe({ type: "opened", run, plan, resumed });
-  const execution = await executeRun(project, run, plan, {
-    connections,
-    observe: options.observe,
-    signal: options.signal,
-    startedAt: project.clock.now(),
-  });
-  if (execution.summary !== null) await propose(project, plan, options);
+  let execution: Execution;
+  try {
+    execution = await executeRun(project, run, plan, {
+      connections,
+      observe: options.observe,
+      signal: options.signal,
+      startedAt: project.clock.now(),
+    });
+  } catch (error) {
+    if (!options.signal.aborted && !(await isElsewhere(project, run))) {
+      await tellOf(project, { run, plan, summary: null, error: (error as Error).message }, options);
+    }
+    throw error;
+  }
+  // A run that goes on later has not ended.
+  const { summary } = execution;
+  if (summary !== null) {
+    await tellOf(project, { run: execution.run, plan, summary, error: null }, options);
+    await propose(project, plan, options);
+  }
   return execution;
 }
 
@@ -187,6 +202,20 @@ async function propose(project: Project, plan: Plan, { observe }: PerformOptions
   const { bound } = selection(project, plan.request);
   const plans = await proposeRestatements(project, bound, plan.businessNow);
   if (plans.length > 0) observe({ type: "proposed", plans });
+}
+
+/** Tells people of a run that ended. What goes wrong with that is a notice: the run has ended as it has. */
+async function tellOf(project: Project, ended: EndedRun, { observe }: PerformOptions): Promise<void> {
+  for (const text of await tellAfter(project, ended)) observe({ type: "notice", text });
+}
+
+/** Whether another process has taken the run over: how it ends is that one's to tell. */
+async function isElsewhere(project: Project, run: RunRecord): Promise<boolean> {
+  try {
+    return (await project.ledger.run(run.id))?.fence !== run.fence;
+  } catch {
+    return false;
+  }
 }
 
 async function requireRun(project: Project, runId: string): Promise<RunRecord> {

@@ -2,6 +2,7 @@ import type { Standing } from "../../core/coverage/gaps.ts";
 import type { DatasetName } from "../../core/dataset/dataset.ts";
 import { type Plan, plannedCalls } from "../../core/plan/plan.ts";
 import type { ChunkRecord, Ledger, RowCounts, RunRecord, SeriesRows } from "../ledger-port.ts";
+import type { Arrivals } from "../prove/arrivals.ts";
 
 /** Cells of a run, and how they stand after it. */
 export interface CellCounts {
@@ -43,6 +44,8 @@ export interface RunSummary {
   readonly repairs: { readonly detected: number; readonly retried: number; readonly filled: number };
   /** Covered rows that changed or went: late corrections, restatements, vanished bars. */
   readonly restated: number;
+  /** Of an incremental run: rows that came, changed or went although their slot had been answered before. */
+  readonly late: readonly Arrivals[];
   readonly errors: readonly {
     readonly dataset: DatasetName;
     readonly key: string;
@@ -77,6 +80,7 @@ export async function summarize(
     readonly durationMs: number;
     /** Sources that are files: reading one is no call. */
     readonly freeSources: ReadonlySet<string>;
+    readonly late: readonly Arrivals[];
   },
 ): Promise<RunSummary> {
   const chunks = await ledger.chunks(run.id);
@@ -121,6 +125,7 @@ export async function summarize(
     ),
     repairs: details.repairs,
     restated: rows.updated + rows.retracted,
+    late: details.late,
     errors: failed.map((chunk) => ({
       dataset: chunk.dataset,
       key: chunk.key,

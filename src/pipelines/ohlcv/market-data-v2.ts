@@ -10,8 +10,11 @@ const full = (n: number): string => `case when dense = 1 then ${n} else ${Math.c
 /** Averages with exponential weights keep this many blocks of `span` slots: what lies further back weighs below 1e-12. */
 const KERNEL_BLOCKS = 14;
 
-/** The longest reach of any formula: the block of the row and those before it, for the longest average. */
-const REACH = (KERNEL_BLOCKS + 1) * 50;
+/** Slots of the longest day, minutes around the clock: return_1d looks so far back. */
+const DAY_OF_MINUTES = 24 * 60;
+
+/** The longest reach of any formula: a day back, or the longest average's own block and those before it. */
+const REACH = Math.max(DAY_OF_MINUTES, (KERNEL_BLOCKS + 1) * 50);
 
 /**
  * The exponentially weighted mean of `value` as a finite kernel: the bars of the row's own block of `span` slots up to
@@ -25,7 +28,7 @@ function ewm(name: string, value: string, span: number): Sql {
   return sql`
   ${name}_part as (
     select series_no, slot_no, slot_no // ${span} as block, slot_no % ${span} as place, ${value} as x,
-      sum((${value} * ${weight})::decimal(38, 18)) over own as up_to, sum(${weight}::decimal(38, 18)) over own as weights
+      sum((${value} * ${weight})::decimal(38, 20)) over own as up_to, sum(${weight}::decimal(38, 20)) over own as weights
     from ranged
     window own as (partition by series_no, slot_no // ${span} order by slot_no rows unbounded preceding)),
   ${name}_block as (
@@ -34,8 +37,8 @@ function ewm(name: string, value: string, span: number): Sql {
     from ${name}_part group by series_no, block),
   ${name}_carry as (
     select series_no, block + back as block,
-      sum((total * pow(${q}, back * ${span}))::decimal(38, 18))::double as total,
-      sum((weights * pow(${q}, back * ${span}))::decimal(38, 18))::double as weights,
+      sum((total * pow(${q}, back * ${span}))::decimal(38, 20))::double as total,
+      sum((weights * pow(${q}, back * ${span}))::decimal(38, 20))::double as weights,
       min(first_slot) as first_slot, min_by(first_x, first_slot) as first_x
     from ${name}_block, range(1, ${KERNEL_BLOCKS + 1}) kernel(back) group by series_no, block + back),
   ${name}_seeded as (
@@ -51,9 +54,12 @@ function ewm(name: string, value: string, span: number): Sql {
     from ${name}_seeded)`;
 }
 
-/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-15. */
+/** The largest return that a deviation counts whole, a factor of 7e10 in one slot: sums of 50 squares end there. */
+const MOST_RETURN = 25;
+
+/** Sample standard deviation of the returns in a window, from exact integer sums of returns in units of 1e-16. */
 const deviation = (n: number): string => `case when returns_${n} >= ${full(n)}
-      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-15 end`;
+      then sqrt((returns_${n} * squares_${n} - sum_${n} * sum_${n})::double / (returns_${n} * (returns_${n} - 1))) * 1e-16 end`;
 
 const features = sql`
   with bars as (
@@ -72,7 +78,8 @@ const features = sql`
     window t as (partition by series_no order by slot_no)),
   ranged as (
     select *, ln(close / before) as log_return,
-      round(ln(close / before) * 1e15)::bigint as return_units,
+      case when before is not null
+        then round(greatest(least(ln(close / before), ${MOST_RETURN}), -${MOST_RETURN}) * 1e16)::bigint end as return_units,
       greatest(high - low, abs(high - coalesce(before, high)), abs(low - coalesce(before, low))) as true_range
     from neighboured),
   windowed as (

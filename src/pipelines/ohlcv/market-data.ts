@@ -2,8 +2,9 @@ import type { Dataset } from "../../core/dataset/dataset.ts";
 import { sql } from "../../core/dataset/sql.ts";
 
 /**
- * A candle from the minutes inside its slot: first open, last close, extremes, sums; the mean price weighted by volume
- * over the minutes that tell both. Sums of exact decimals, so that they do not depend on an order.
+ * A candle from the minutes of the session inside its slot: first open, last close, extremes, sums; the mean price
+ * weighted by volume over the minutes that tell both. Extended hours count for none: New York's 09:00 hour holds 09:30
+ * to 10:00. Sums of exact decimals, so that they do not depend on an order.
  */
 const rollUp = sql`
   select series_no, slot_ms,
@@ -13,6 +14,7 @@ const rollUp = sql`
       / nullif(sum(volume::decimal(38, 18)) filter (where vwap is not null)::double, 0) as vwap,
     sum(trades)::bigint as trades, 'derived' as source, min(source_ts) as source_ts, max(object_no) as object_no
   from ${{ name: "ohlcv.market_data" }}
+  where in_session
   group by series_no, slot_ms`;
 
 /** Candles as the source sent them, one row a symbol, timeframe and slot. */
@@ -56,6 +58,8 @@ export const marketData: Dataset = {
         bad: "not (isfinite(raw.o) and isfinite(raw.h) and isfinite(raw.l) and isfinite(raw.c))",
       },
       { reason: "price_not_positive", bad: "raw.o <= 0 or raw.h <= 0 or raw.l <= 0 or raw.c <= 0" },
+      // Nothing is quoted so high, and exact sums of prices end at 10^18.
+      { reason: "price_impossible", bad: "raw.h >= 1e15" },
       { reason: "high_below_low", bad: "raw.h < raw.l" },
       { reason: "high_below_body", bad: "raw.h < greatest(raw.o, raw.c)" },
       { reason: "low_above_body", bad: "raw.l > least(raw.o, raw.c)" },
@@ -74,5 +78,6 @@ export const marketData: Dataset = {
     query: rollUp,
     compared: ["open", "high", "low", "close", "volume"],
   },
+  volume: { sql: "volume", unit: "traded" },
   measure: "close",
 };

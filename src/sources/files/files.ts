@@ -1,9 +1,9 @@
-import type { Stamp } from "../../core/dataset/axis.ts";
+import type { Axis, Stamp } from "../../core/dataset/axis.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { snapIn } from "../../core/time/grid.ts";
 import { DAY, instant } from "../../core/time/instant.ts";
 import { type Interval, overlaps } from "../../core/time/interval.ts";
-import { clip, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
+import { clip, type IntervalSet, normalize, subtract, union } from "../../core/time/interval-set.ts";
 import { fromLocalMs, parseDate } from "../../core/time/zone.ts";
 import type {
   Answer,
@@ -112,11 +112,21 @@ export function recordsOf(layout: FileLayout): RecordShape & { readonly reader: 
 
 /**
  * What one file is asked for. Where nobody else answers for the series one question takes all; otherwise what another
- * source has covered between two gaps stays as it is.
+ * source has covered between two gaps stays as it is. Closed time between them holds nothing of anybody.
  */
-function questions(series: Series, gaps: IntervalSet): readonly Interval[] {
-  const all = spanOf(gaps);
-  return series.source === FILES && all !== null ? [all] : gaps;
+function questions({ source, axis }: Series, gaps: IntervalSet): readonly Interval[] {
+  const asked: Interval[] = [];
+  for (const gap of gaps) {
+    const last = asked[asked.length - 1];
+    const isOne = last !== undefined && (source === FILES || isClosed(axis, { start: last.end, end: gap.start }));
+    if (isOne) asked[asked.length - 1] = { start: last.start, end: gap.end };
+    else asked.push(gap);
+  }
+  return asked;
+}
+
+function isClosed({ calendar }: Axis, span: Interval): boolean {
+  return calendar.sessions(span).length === 0;
 }
 
 function holds(span: Interval, window: Interval): boolean {

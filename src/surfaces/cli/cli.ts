@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { RetrofillError } from "../../core/errors.ts";
+import type { ExportFlags } from "./commands/export.ts";
+import type { WaiveFlags } from "./commands/waive.ts";
 import { type Context, EXIT, reportError } from "./context.ts";
 import type { Host } from "./host.ts";
 import { createOutput } from "./output.ts";
@@ -171,6 +173,10 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
     async ([selector], flags) => (await import("./commands/verify.ts")).verify(selector ?? null, flags),
   );
   addAlerts(program, on);
+  addProof(program, on);
+  addDecisions(program, on);
+  addQuarantine(program, on);
+  addCopies(program, on);
   const audit = program.command("audit").description("the proof");
   on(
     audit
@@ -282,6 +288,10 @@ function addAlerts(program: Command, on: On): void {
     async (_, flags) => (await import("./commands/alerts.ts")).list(flags),
   );
   on(
+    alerts.command("check").description("judge how everything stands, without a run, and deliver: for a timer"),
+    async () => (await import("./commands/alerts.ts")).check(),
+  );
+  on(
     alerts
       .command("deliver")
       .description("deliver what is due")
@@ -290,6 +300,110 @@ function addAlerts(program: Command, on: On): void {
   );
   on(alerts.command("test <channel>").description("send a test message on one channel"), async ([channel]) =>
     (await import("./commands/alerts.ts")).test(channel ?? ""),
+  );
+}
+
+/** Where rows come from, and how far they are. */
+function addProof(program: Command, on: On): void {
+  on(
+    program
+      .command("trace <dataset> <key> <time>")
+      .description("where a row came from, such as trace ohlcv.market_data AAPL/1d 2026-01-30"),
+    async ([dataset, key, time]) => (await import("./commands/trace.ts")).trace(dataset ?? "", key ?? "", time ?? ""),
+  );
+  on(
+    program.command("lineage [dataset]").description("what is made from what; with a dataset, how far it is behind"),
+    async ([dataset]) => (await import("./commands/lineage.ts")).lineage(dataset ?? null),
+  );
+  const state = program.command("state").description("how far datasets have come");
+  on(
+    state.command("show", { isDefault: true }).description("watermarks and their age, who moved them, what is stale"),
+    async () => (await import("./commands/state.ts")).show(),
+  );
+}
+
+/** What people decide: gaps to do without, records to publish in spite of a check. */
+function addDecisions(program: Command, on: On): void {
+  const waive = program
+    .command("waive")
+    .description("do without a stretch: `waive DATASET KEY`, `waive list`, `waive end ID`");
+  on(
+    waive
+      .command("add <dataset> <key>", { isDefault: true })
+      .description("what is missing, failed or refused there is no gap any more")
+      .requiredOption("--from <time>", "start; without a zone UTC")
+      .requiredOption("--to <time>", "end, exclusive")
+      .requiredOption("--reason <text>", "kept with the decision")
+      .option("--until <time>", "when it ends by itself"),
+    async ([dataset, key], flags) =>
+      (await import("./commands/waive.ts")).add(dataset ?? "", key ?? "", flags as unknown as WaiveFlags),
+  );
+  on(waive.command("list").description("every waiver and how it stands"), async () =>
+    (await import("./commands/waive.ts")).list(),
+  );
+  on(
+    waive
+      .command("end <id>")
+      .description("what it hid is a gap again")
+      .option("--reason <text>", "kept with the decision", "not waived any more"),
+    async ([id], flags) => (await import("./commands/waive.ts")).end(id ?? "", flags as { readonly reason: string }),
+  );
+}
+
+/** Copies of what is stored, for elsewhere. */
+function addCopies(program: Command, on: On): void {
+  on(
+    program
+      .command("export <dataset>")
+      .description("a dataset's rows as one file")
+      .addOption(new Option("--format <format>", "of the file").choices(["parquet", "csv"]).default("parquet"))
+      .requiredOption("--out <path>", "the file")
+      .option("--symbols <list>", "such as AAPL,MSFT")
+      .option("--keys <list>", "the same, for any pipeline")
+      .option("--timeframes <list>", "such as 1h,1d")
+      .option("--from <time>", "start; without a zone UTC")
+      .option("--to <time>", "end, exclusive")
+      .option("--force", "overwrite the file"),
+    async ([dataset], flags) =>
+      (await import("./commands/export.ts")).exportRows(dataset ?? "", flags as unknown as ExportFlags),
+  );
+  on(
+    program
+      .command("backup <dir>")
+      .description("a consistent, checked copy of ledger, data, bronze, history and configuration"),
+    async ([dir]) => (await import("./commands/backup.ts")).backup(dir ?? ""),
+  );
+}
+
+function addQuarantine(program: Command, on: On): void {
+  const quarantine = program
+    .command("quarantine")
+    .description("records that must not become data: list, show, release");
+  const narrowed = (command: Command): Command =>
+    command
+      .option("--symbols <list>", "such as AAPL,MSFT")
+      .option("--keys <list>", "the same, for any pipeline")
+      .option("--timeframes <list>", "such as 1h,1d");
+  on(
+    narrowed(quarantine.command("list [selector]", { isDefault: true }).description("counts by series and reason")),
+    async ([selector], flags) => (await import("./commands/quarantine.ts")).list(selector ?? null, flags),
+  );
+  on(
+    narrowed(quarantine.command("show [selector]").description("records with reason, object and slot")).option(
+      "--limit <n>",
+      "how many",
+      "20",
+    ),
+    async ([selector], flags) =>
+      (await import("./commands/quarantine.ts")).show(selector ?? null, flags as { readonly limit: string }),
+  );
+  on(
+    quarantine
+      .command("release <object> <row>")
+      .description("publish a record in spite of its reason, 0 calls")
+      .requiredOption("--reason <text>", "kept with the decision and its run"),
+    async ([object, row], flags) =>
+      (await import("./commands/quarantine.ts")).release(object ?? "", row ?? "", flags as { readonly reason: string }),
   );
 }
 

@@ -1,7 +1,6 @@
-import type { Alerting } from "../../engine/alert/alerting.ts";
 import type { Http } from "../../engine/fetch/http.ts";
 import type { Project, Provider } from "../../engine/project.ts";
-import type { Audit } from "../../engine/prove/ports.ts";
+import type { Audit, FileCopies } from "../../engine/prove/ports.ts";
 
 /** What the command line needs from the composition root. */
 export interface Host {
@@ -14,7 +13,7 @@ export interface Host {
 export interface OpenProject extends AsyncDisposable {
   readonly project: Project;
   readonly audit: Audit;
-  readonly alerts: Alerting;
+  readonly copies: FileCopies;
   /** Connects to a provider; starts the sandbox where the configuration names it. */
   connect(provider: Provider): Promise<Http>;
   /** What the business clock is pinned to, as text, or null. */

@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { QueryResult } from "../../engine/store-port.ts";
+import type { QueryResult, StoredRow } from "../../engine/store-port.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -82,6 +82,14 @@ export function table(
 /** A query's rows as objects by column, for documents. */
 export function rowObjects({ columns, rows }: QueryResult): readonly Readonly<Record<string, unknown>>[] {
   return rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
+}
+
+/** A stored row as `column value`; what is null says nothing. */
+export function rowText(row: StoredRow): string {
+  return Object.entries(row)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name} ${value}`)
+    .join("  ");
 }
 
 /** `12,345`. */

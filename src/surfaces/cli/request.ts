@@ -1,7 +1,9 @@
 import { RetrofillError } from "../../core/errors.ts";
 import type { Request, RunMode } from "../../core/plan/plan.ts";
+import { type Grid, slotAt } from "../../core/time/grid.ts";
 import { DAY, type Instant, instant, plus } from "../../core/time/instant.ts";
-import { parseDate } from "../../core/time/zone.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { parseDate, startOfLocalDate } from "../../core/time/zone.ts";
 import { type Project, select } from "../../engine/project.ts";
 
 /** Flags that say what a plan is about, as commander hands them over. */
@@ -43,7 +45,9 @@ export function readRequest(project: Project, selector: string, flags: RequestFl
     withInputs: flags.withInputs === true,
     ask: flags.fromBronze === true ? "bronze" : flags.again === true ? "again" : "gaps",
     maxConcurrent:
-      flags.maxConcurrent === undefined ? bound.concurrency : positive("--max-concurrent", flags.maxConcurrent),
+      flags.maxConcurrent === undefined
+        ? (job?.maxConcurrent ?? bound.concurrency)
+        : positive("--max-concurrent", flags.maxConcurrent),
   };
 }
 
@@ -98,13 +102,13 @@ function daysBefore(now: Instant, days: number): Instant {
 /** The end as people mean it: a date belongs to the range, a time is where it stops. */
 function readEnd(text: string): Instant {
   const at = readTime("--end", text);
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) ? plus(at, DAY) : at;
+  return isDate(text) ? plus(at, DAY) : at;
 }
 
 /** A date or time; without a zone it is UTC. @throws RetrofillError USAGE */
 export function readTime(flag: string, text: string): Instant {
   try {
-    if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return instant(parseDate(text));
+    if (isDate(text)) return instant(parseDate(text));
     const iso = text.replace(" ", "T");
     const ms = Date.parse(/[zZ]$|[+-]\d{2}:?\d{2}$/.test(iso) ? iso : `${iso}Z`);
     return instant(ms);
@@ -115,7 +119,21 @@ export function readTime(flag: string, text: string): Instant {
   }
 }
 
-function listOf(text: string | undefined): readonly string[] | null {
+/**
+ * The slot that holds a time; a bare date means the slot of that local day, not the one that holds UTC midnight.
+ * @throws RetrofillError USAGE
+ */
+export function readSlot(flag: string, text: string, grid: Grid): Interval {
+  const at = readTime(flag, text);
+  return slotAt(grid, isDate(text) ? startOfLocalDate(grid.zone, text) : at);
+}
+
+function isDate(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text);
+}
+
+/** The items of a list with commas, each once; null when it was not given. @throws RetrofillError USAGE */
+export function listOf(text: string | undefined): readonly string[] | null {
   if (text === undefined) return null;
   const items = text
     .split(",")

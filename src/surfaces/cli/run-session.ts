@@ -10,9 +10,11 @@ import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
+import { FeaturesPrinter } from "./render/features.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
+import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
 
 /**
@@ -24,8 +26,9 @@ export class RunSession {
   readonly #opened: OpenProject;
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
-  #master: MasterPrinter | null = null;
+  #script: ScriptPrinter | null = null;
   #runId: string | null = null;
+  #logIsLost = false;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
   #proposed: readonly Plan[] = [];
@@ -41,11 +44,26 @@ export class RunSession {
 
   /** Shows the plan's banner where the job keeps a script's form; returns whether it does. */
   begin(plan: Plan): boolean {
-    const { job } = select(this.#opened.project, plan.request.selector);
-    if (job?.print !== "master") return false;
-    this.#master = new MasterPrinter(this.#context.output, this.#retrofill());
-    this.#master.start(plan);
-    return true;
+    this.#script = this.#printerOf(plan);
+    this.#script?.start(plan);
+    return this.#script !== null;
+  }
+
+  #printerOf({ request }: Plan): ScriptPrinter | null {
+    const { job, datasets } = select(this.#opened.project, request.selector);
+    const { output } = this.#context;
+    const made = datasets[datasets.length - 1];
+    if (job === null || made === undefined) return null;
+    switch (job.print) {
+      case "master":
+        return new MasterPrinter(output, this.#retrofill());
+      case "features":
+        return new FeaturesPrinter(output, this.#retrofill(), made.name);
+      case "standard":
+        return null;
+      default:
+        return job.print satisfies never;
+    }
   }
 
   /** The command as it has to be typed to reach this project from here. */
@@ -59,8 +77,8 @@ export class RunSession {
     if (progress.type === "gaps") this.#detected = new Map(progress.series.map((one) => [one.key, one.gaps]));
     if (progress.type === "repaired") this.#retries.push(progress);
     if (progress.type === "proposed") this.#proposed = progress.plans;
-    this.#master?.observe(progress);
-    if (this.#master === null || progress.type !== "notice") this.#shown(progress);
+    this.#script?.observe(progress);
+    if (this.#script === null || progress.type !== "notice") this.#shown(progress);
   };
 
   /** Prints the end, writes the results, and returns the exit code. */
@@ -68,20 +86,20 @@ export class RunSession {
     const { output } = this.#context;
     output.status("");
     const scoped = await this.#scope(plan);
-    const exit = this.#exitCode(execution);
+    const exit = this.#exitCode(execution, scoped);
     await this.#writeResults(plan, execution, scoped);
     if (execution?.run && execution.summary === null) {
       this.#resumable(execution);
       return exit;
     }
-    if (this.#master) {
-      this.#master.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
+    if (this.#script) {
+      this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
       printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
       output.line();
     }
-    if (execution?.summary && !this.#master) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
     for (const proposal of this.#proposed) {
       const { id, reason, cost } = proposal;
       output.line();
@@ -98,17 +116,15 @@ export class RunSession {
   /** Records that a run ended with an error before it could close. */
   async failed(error: unknown): Promise<void> {
     if (this.#runId === null) return;
-    const { files, ledger } = this.#opened.project;
-    files.log(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
+    const { ledger } = this.#opened.project;
+    this.#write(this.#runId, { at: this.#now(), event: "FAILURE", error: (error as Error).message });
     const run = await ledger.run(this.#runId);
-    if (!run) return;
-    const results = resultsOf(run, null, []);
-    await files.writeResults(run.id, results);
-    await this.#copyResults(results);
+    if (run) await this.#keepResults(run.id, resultsOf(run, null, []));
   }
 
-  #exitCode(execution: Execution | null): number {
-    if (execution === null) return EXIT.done;
+  #exitCode(execution: Execution | null, scoped: readonly ScopedSeries[]): number {
+    // There may be gaps that no step can close: what features lack where there are no candles.
+    if (execution === null) return scoped.some(hasGaps) ? EXIT.incomplete : EXIT.done;
     switch (execution.run.status) {
       case "succeeded":
         return EXIT.done;
@@ -156,14 +172,15 @@ export class RunSession {
       },
       rows: { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 },
       stages: [],
-      gaps: { before: 0, after: 0 },
+      gaps: { before: sum((one) => one.standing.slots.gap), after: sum((one) => one.standing.slots.gap) },
+      late: [],
       errors: [],
       duration_ms: this.#opened.project.clock.now() - this.#startedAt,
     };
     return {
       run_id: execution?.run.id ?? null,
       plan_id: plan.id,
-      status: execution?.run.status ?? "succeeded",
+      status: execution?.run.status ?? (scoped.some(hasGaps) ? "partial" : "succeeded"),
       mode: plan.mode,
       kind: plan.kind,
       override_state: plan.overrideState,
@@ -181,7 +198,6 @@ export class RunSession {
   }
 
   async #writeResults(plan: Plan, execution: Execution | null, scoped: readonly ScopedSeries[]): Promise<void> {
-    const { files } = this.#opened.project;
     if (execution === null && this.#resultsFile === null) return;
     const run = execution?.run ?? null;
     const outcomes = scoped.map(
@@ -205,31 +221,47 @@ export class RunSession {
       execution?.summary ?? null,
       outcomes,
     );
-    if (run) {
-      await files.writeResults(run.id, results);
-      this.#logEnd(run.status, execution);
-    }
-    await this.#copyResults(results);
+    if (run) this.#logEnd(run.status, execution);
+    await this.#keepResults(run?.id ?? null, results);
   }
 
-  /** The copy that was asked for; a path that cannot be written is no reason to fail. */
-  async #copyResults(results: object): Promise<void> {
-    if (this.#resultsFile === null) return;
+  /** The run's own results and the copy that was asked for; what cannot be written is no reason to fail. */
+  async #keepResults(runId: string | null, results: object): Promise<void> {
+    const { files } = this.#opened.project;
+    const places = [
+      ...(runId === null ? [] : [{ name: "the run's folder", write: () => files.writeResults(runId, results) }]),
+      ...[this.#resultsFile]
+        .filter((path) => path !== null)
+        .map((path) => ({
+          name: path,
+          write: () => files.writeTo(path, results),
+        })),
+    ];
+    for (const { name, write } of places) {
+      try {
+        await write();
+      } catch (error) {
+        this.#context.output.note(`warning: results were not written to ${name}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** A log that cannot be written, as on a full disk, must not end the run; the reason is shown once. */
+  #write(runId: string, line: Readonly<Record<string, unknown>>): void {
     try {
-      await this.#opened.project.files.writeTo(this.#resultsFile, results);
+      this.#opened.project.files.log(runId, line);
     } catch (error) {
-      this.#context.output.note(
-        `warning: results were not written to ${this.#resultsFile}: ${(error as Error).message}`,
-      );
+      if (!this.#logIsLost)
+        this.#context.output.note(`warning: the run's log is not written: ${(error as Error).message}`);
+      this.#logIsLost = true;
     }
   }
 
   #log(progress: RunProgress): void {
-    const { files } = this.#opened.project;
     if (progress.type === "opened") this.#runId = progress.run.id;
     if (this.#runId === null) return;
     const line = logLine(progress);
-    if (line) files.log(this.#runId, { at: this.#now(), run: this.#runId, ...line });
+    if (line) this.#write(this.#runId, { at: this.#now(), run: this.#runId, ...line });
   }
 
   #logEnd(status: string, execution: Execution | null): void {
@@ -237,7 +269,7 @@ export class RunSession {
     const event =
       { succeeded: "SUCCESS", partial: "PARTIAL" }[status] ?? (execution.summary === null ? "STOPPED" : "FAILURE");
     const { summary } = execution;
-    this.#opened.project.files.log(execution.run.id, {
+    this.#write(execution.run.id, {
       at: this.#now(),
       run: execution.run.id,
       event,
@@ -258,6 +290,8 @@ export class RunSession {
     return formatInstant(this.#opened.project.clock.now());
   }
 }
+
+const hasGaps = ({ standing }: ScopedSeries): boolean => standing.gaps.length > 0;
 
 /** Timeframes, or whatever narrows the series, in the order of the matrix. */
 export function columnsOf(opened: OpenProject, request: Pick<Request, "selector" | "narrow">): readonly string[] {

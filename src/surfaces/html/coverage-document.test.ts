@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALWAYS } from "../../core/calendar/always.ts";
-import { standingOf } from "../../core/coverage/gaps.ts";
+import { standingOf, type Waiver } from "../../core/coverage/gaps.ts";
 import { inOrder, type Segment, type SegmentState } from "../../core/coverage/segment.ts";
 import type { Axis } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
@@ -86,6 +86,19 @@ describe("the document of a page", () => {
       ["failed", 2],
       ["refused", 2],
       ["covered", 20],
+    ]);
+  });
+
+  it("shows what is waived as such, with the reason and who decided", () => {
+    const waiver = { start: hour(2), end: hour(6), reason: "vendor lost it", actor: "ana" };
+    const one = hourly("AAPL", [piece(0, 3), piece(5, 24)], null, [waiver]);
+    const [series] = coverageDocument([one], options).series;
+    expect(series?.mark).toBe("◇");
+    expect(series?.slots).toMatchObject({ due: 24, covered: 22, waived: 2, gap: 0 });
+    expect(series?.segments).toEqual([
+      { start: hour(0), end: hour(3), state: "covered", reason: null, slots: 3 },
+      { start: hour(3), end: hour(5), state: "waived", reason: "vendor lost it (ana)", slots: 2 },
+      { start: hour(5), end: hour(24), state: "covered", reason: null, slots: 19 },
     ]);
   });
 
@@ -178,8 +191,13 @@ function segment(start: Instant, end: Instant, state: SegmentState, reason: stri
   return { start, end, state, asked: state === "empty" ? 2 : 1, reason, chunk: state === "covered" ? null : "c1" };
 }
 
-function hourly(key: string, segments: readonly Segment[], refusedAt: Instant | null = null): ScopedSeries {
-  return series(key, "1h", "UTC", { span: { start: START, end: hour(24) }, segments, refusedAt });
+function hourly(
+  key: string,
+  segments: readonly Segment[],
+  refusedAt: Instant | null = null,
+  waivers: readonly Waiver[] = [],
+): ScopedSeries {
+  return series(key, "1h", "UTC", { span: { start: START, end: hour(24) }, segments, refusedAt, waivers });
 }
 
 function series(
@@ -191,6 +209,7 @@ function series(
     readonly segments: readonly Segment[];
     readonly refusedAt?: Instant | null;
     readonly name?: string;
+    readonly waivers?: readonly Waiver[];
   },
 ): ScopedSeries {
   const axis: Axis = {
@@ -228,6 +247,7 @@ function series(
       realNow: NOW,
       refusedAt: () => has.refusedAt ?? null,
       leaveOut: "fresh",
+      waivers: has.waivers ?? [],
     }),
     making: null,
   };

@@ -93,9 +93,9 @@ function seriesOf(one: ScopedSeries, options: DocumentOptions): DocumentSeries {
   };
 }
 
-/** Gaps, what is empty and what was refused as the standing has them; of what is covered, what those leave. */
+/** Gaps, what is empty, refused and waived as the standing has them; of what is covered, what those leave. */
 function segmentsOf({ series, segments, standing }: ScopedSeries): readonly DocumentSegment[] {
-  const { scope, due, gaps, empty, refused } = standing;
+  const { scope, due, gaps, empty, refused, waived } = standing;
   if (scope === null) return [];
   const { grid } = series.axis;
   const inDue = (span: Interval): number => countSlotsOf(grid, clip(due, span));
@@ -115,8 +115,15 @@ function segmentsOf({ series, segments, standing }: ScopedSeries): readonly Docu
       reason,
       slots: null,
     })),
+    ...waived.map(({ start, end, reason, actor }) => ({
+      start,
+      end,
+      state: "waived" as const,
+      reason: `${reason} (${actor})`,
+      slots: inDue({ start, end }),
+    })),
   ];
-  const covered = subtract(clip(setOf(segments, "covered"), scope), spansOf([...gaps, ...empty, ...refused]))
+  const covered = subtract(clip(setOf(segments, "covered"), scope), spansOf([...gaps, ...empty, ...refused, ...waived]))
     .map(({ start, end }) => ({ start, end, state: "covered" as const, reason: null, slots: inDue({ start, end }) }))
     .filter(({ slots }) => slots > 0);
   return [...told, ...covered].sort((a, b) => a.start - b.start);

@@ -191,7 +191,7 @@ function series(
     column: "1h",
     zone: "UTC",
     mark: gap > 0 ? "✗" : empty > 0 ? "○" : covered > 0 ? "✓" : "·",
-    slots: { due: covered + empty + gap, covered, empty, gap, failed: 0, refused: 0 },
+    slots: { due: covered + empty + gap, covered, empty, gap, waived: 0, failed: 0, refused: 0 },
     scope: c > start ? { start, end: c } : null,
     segments: states.filter(({ slots }) => slots > 0),
     gaps:

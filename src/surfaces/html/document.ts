@@ -56,11 +56,15 @@ export interface DocumentSeries {
   readonly gaps: readonly DocumentGap[];
 }
 
-/** Slots by state: due = covered + empty + gap; failed are part of the gap; refused may lie outside what is due. */
+/**
+ * Slots by state: due = covered + empty + waived + gap; failed are part of the gap or waived; refused may lie outside
+ * what is due.
+ */
 export interface DocumentSlots {
   readonly due: number;
   readonly covered: number;
   readonly empty: number;
+  readonly waived: number;
   readonly gap: number;
   readonly failed: number;
   readonly refused: number;

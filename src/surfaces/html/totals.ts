@@ -6,7 +6,7 @@ export interface Totals {
   readonly series: number;
   readonly complete: number;
   readonly gaps: number;
-  /** Slots: due = covered + empty + gap. */
+  /** Slots: due = covered + empty + gap, and what is waived. */
   readonly due: number;
   readonly covered: number;
   readonly empty: number;

@@ -49,6 +49,7 @@ function cellOf({ series, standing }: ScopedSeries): object {
     due: slots.due,
     covered: slots.covered,
     verified_empty: slots.empty,
+    waived: slots.waived,
     gap: slots.gap,
     failed: slots.failed,
     refused: slots.refused,

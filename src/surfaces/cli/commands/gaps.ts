@@ -12,7 +12,7 @@ import { readScope } from "./reading.ts";
 /** Longer lists are cut for people; `--json` has all. */
 const SHOWN = 40;
 
-/** What is missing and why, what is empty at the source, what the source refused. */
+/** What is missing and why, what is empty at the source, what the source refused, what somebody waived. */
 export function gaps(selector: string | null, flags: RequestFlags & { readonly check?: boolean }) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
@@ -21,6 +21,7 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
       const open = scoped.flatMap((one) => one.standing.gaps.map((gap) => ({ one, gap })));
       const empty = scoped.flatMap((one) => one.standing.empty.map((segment) => ({ one, segment })));
       const refused = scoped.flatMap((one) => one.standing.refused.map((segment) => ({ one, segment })));
+      const waived = scoped.flatMap((one) => one.standing.waived.map((waiver) => ({ one, waiver })));
       output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC, ends exclusive`);
       output.line();
       if (open.length === 0) output.line(`No gaps in ${plural(scoped.length, "series", "series")}.`);
@@ -54,6 +55,14 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
           refused.map(({ one, segment }) => [one, segment, null, segment.reason ?? ""]),
         );
       }
+      if (waived.length > 0) {
+        output.line();
+        output.line("Waived (missing, and no gap; retrofill waive list names the decisions):");
+        printSpans(
+          output,
+          waived.map(({ one, waiver }) => [one, waiver, slotsIn(one, waiver), `${waiver.reason} (${waiver.actor})`]),
+        );
+      }
       output.document({
         business_now: formatInstant(now),
         gaps: open.map(({ one, gap }) => ({
@@ -64,6 +73,12 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
         })),
         empty_at_source: empty.map(({ one, segment }) => ({ ...spanOf(one, segment), asked: segment.asked })),
         refused: refused.map(({ one, segment }) => ({ ...spanOf(one, segment), reason: segment.reason })),
+        waived: waived.map(({ one, waiver }) => ({
+          ...spanOf(one, waiver),
+          slots: slotsIn(one, waiver),
+          reason: waiver.reason,
+          actor: waiver.actor,
+        })),
       });
       return flags.check === true && open.length > 0 ? EXIT.incomplete : EXIT.done;
     });

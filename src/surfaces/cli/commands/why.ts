@@ -1,16 +1,14 @@
 import { placeOf } from "../../../core/coverage/gaps.ts";
 import { nearestNames, RetrofillError } from "../../../core/errors.ts";
 import type { FetchChunk, FetchStep } from "../../../core/plan/plan.ts";
-import { slotAt } from "../../../core/time/grid.ts";
 import { formatInstant } from "../../../core/time/instant.ts";
 import { formatInterval, overlaps } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
-import { localDate } from "../../../core/time/zone.ts";
 import { selection } from "../../../engine/plan/make-plan.ts";
 import { scopeOf } from "../../../engine/plan/scope.ts";
 import { sourceNamed } from "../../../engine/project.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
-import { readTime } from "../request.ts";
+import { readSlot } from "../request.ts";
 
 /** Follows the reasons for one cell of a plan: `SERIES@TIME`. */
 export function why(planId: string, cell: string) {
@@ -42,10 +40,7 @@ export function why(planId: string, cell: string) {
       const one = scoped.find(({ series }) => series.key === key && series.dataset === planned.dataset);
       if (!one) throw new RetrofillError("KEY_UNKNOWN", `${key} is not declared any more`);
       const { axis } = one.series;
-      // A bare date means the slot of that local day, not the one that holds UTC midnight.
-      const asked = readTime("CELL", time);
-      const dated = /^\d{4}-\d{2}-\d{2}$/.test(time) && localDate(axis.grid.zone, asked) !== time;
-      const slot = dated ? slotAt(axis.grid, slotAt(axis.grid, asked).end) : slotAt(axis.grid, asked);
+      const slot = readSlot("CELL", time, axis.grid);
       const sessions = axis.calendar.sessions(slot).filter((s) => overlaps({ start: s.open, end: s.close }, slot));
       const due = clip(one.standing.due, slot).length > 0;
       const gap = one.standing.gaps.find((candidate) => overlaps(candidate, slot));

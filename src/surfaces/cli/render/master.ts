@@ -8,6 +8,7 @@ import type { Execution } from "../../../engine/run/execute.ts";
 import type { RunObserver, RunProgress } from "../../../engine/run/observer.ts";
 import { count, type Output } from "../output.ts";
 import { LEGEND, type Mark, matrixOf } from "./matrix.ts";
+import type { ScriptPrinter } from "./script-printer.ts";
 
 const RULE = "=".repeat(80);
 const COLUMNS = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"];
@@ -25,7 +26,7 @@ type Repaired = Extract<RunProgress, { type: "repaired" }>;
  * Prints a run in the form of the orchestrator script that `master_backfill` replaces: same stages, words and order.
  * A group is printed when its first request is made, so that lines of symbols fetched at once never mix.
  */
-export class MasterPrinter {
+export class MasterPrinter implements ScriptPrinter {
   readonly #output: Output;
   /** How the program is called from here. */
   readonly #retrofill: string;

@@ -2,14 +2,15 @@ import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import type { Output } from "../output.ts";
 
 /** How one cell of the completeness matrix stands. */
-export type Mark = "✓" | "○" | "✗" | "⊘" | "·";
+export type Mark = "✓" | "○" | "◇" | "✗" | "⊘" | "·";
 
-/** `✓` complete, `○` complete with slots empty at the source, `✗` gaps, `⊘` refused, `·` nothing due. */
+/** `✓` complete, `○` some slots empty at the source, `◇` some waived, `✗` gaps, `⊘` refused, `·` nothing due. */
 export function markOf(one: ScopedSeries): Mark {
   const { standing } = one;
   if (standing.gaps.length > 0) return "✗";
   if (standing.refused.length > 0) return "⊘";
   if (standing.slots.due === 0) return "·";
+  if (standing.waived.length > 0) return "◇";
   return standing.empty.length > 0 ? "○" : "✓";
 }
 
@@ -17,6 +18,7 @@ export function markOf(one: ScopedSeries): Mark {
 export const LEGEND: Readonly<Record<Mark, string>> = {
   "✓": "complete",
   "○": "complete, some slots empty at source",
+  "◇": "complete but for waived slots",
   "✗": "gaps",
   "⊘": "refused by the source",
   "·": "nothing due",
@@ -68,6 +70,6 @@ export function matrixOf(
 }
 
 function paint(output: Output, mark: Mark): string {
-  const styles = { "✓": "green", "○": "cyan", "✗": "red", "⊘": "yellow", "·": "dim" } as const;
+  const styles = { "✓": "green", "○": "cyan", "◇": "magenta", "✗": "red", "⊘": "yellow", "·": "dim" } as const;
   return output.paint(styles[mark], mark);
 }

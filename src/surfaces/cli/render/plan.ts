@@ -68,6 +68,7 @@ function printCost(output: Output, plan: Plan): void {
   }
   if (cost.calls > 0) output.line(`  time     ${duration(cost.minutes * 60_000)} at the limit of ${plan.limits}`);
   output.line(`  rows     up to ${count(cost.rows)} on regular sessions, about ${bytes(cost.bytes)} on disk`);
+  if (cost.yearlyBytes !== undefined) output.line(`  growth   bronze by about ${bytes(cost.yearlyBytes)} a year`);
   output.line(
     `  settings ${Object.entries(plan.settings)
       .map(([name, value]) => `${name} ${value}`)

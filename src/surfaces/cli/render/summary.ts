@@ -1,6 +1,7 @@
 import type { RunRecord } from "../../../engine/ledger-port.ts";
 import type { RunSummary } from "../../../engine/run/summary.ts";
 import { bytes, count, duration, type Output } from "../output.ts";
+import { arrivalLines } from "./arrivals.ts";
 
 /** Prints what a finished run did and left. */
 export function printSummary(output: Output, run: RunRecord, summary: RunSummary, reducedTo: number | null): void {
@@ -34,6 +35,7 @@ export function printSummary(output: Output, run: RunRecord, summary: RunSummary
   }
   output.line(`  gaps   ${count(gaps.before)} cells before, ${count(gaps.after)} after`);
   output.line(`  bronze ${bytes(summary.bytes)} received`);
+  for (const line of arrivalLines(summary.late)) output.line(`  late   ${line}`);
   for (const error of summary.errors.slice(0, 10))
     output.line(`  ${output.paint("red", "error")}  ${error.dataset} ${error.key}: ${error.reason}`);
   if (summary.errors.length > 10)

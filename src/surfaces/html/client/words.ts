@@ -46,6 +46,7 @@ export function words(): Words {
     marks: {
       "✓": { state: "covered", label: "complete" },
       "○": { state: "empty", label: "complete, some slots empty at source" },
+      "◇": { state: "waived", label: "complete but for waived slots" },
       "✗": { state: "gap", label: "gaps" },
       "⊘": { state: "refused", label: "refused by the source" },
       "·": { state: "closed", label: "nothing due" },

@@ -1,0 +1,49 @@
+import type { VolumeFacts } from "../../core/alerts/facts.ts";
+import { RECENT_MS } from "../../core/alerts/volume.ts";
+import { type Axis, dueSet, dueUntil } from "../../core/dataset/axis.ts";
+import { DAY, type Instant, plus, SECOND } from "../../core/time/instant.ts";
+import { type Interval, overlaps } from "../../core/time/interval.ts";
+import type { RunRecord } from "../ledger-port.ts";
+import type { Project } from "../project.ts";
+import type { JudgedDataset } from "./dataset-facts.ts";
+
+/** Weeks of usual values that a slot is compared with. */
+const WEEKS = 12;
+
+/** Longer than this no other writer is waited for. */
+const WAIT_MS = SECOND;
+
+/**
+ * How much happened in the recent slots and days that a run changed, beside what is usual there. Days that are not
+ * over and those with a gap are left out: they hold less for a reason that is known.
+ */
+export async function volumeFacts(
+  project: Project,
+  { dataset, scoped, now }: JudgedDataset,
+  run: RunRecord,
+): Promise<readonly VolumeFacts[]> {
+  const { volume } = dataset;
+  if (volume === undefined) return [];
+  const builds = await project.ledger.chunks(run.id, { kind: "build", status: ["published"] });
+  const observed = await project.store.volumes({
+    dataset,
+    series: scoped.map(({ series }) => series),
+    publications: builds.filter((chunk) => chunk.dataset === dataset.name).map((chunk) => chunk.id),
+    recent: { start: plus(now, -RECENT_MS), end: now },
+    weeks: WEEKS,
+    waitMs: WAIT_MS,
+  });
+  const byKey = new Map(scoped.map((one) => [one.series.key, one]));
+  return observed.flatMap(({ key, start, end, value, history }): readonly VolumeFacts[] => {
+    const one = byKey.get(key);
+    if (!one || !isOver(one.series.axis, { start, end }, now)) return [];
+    if (one.standing.gaps.some((gap) => overlaps(gap, { start, end }))) return [];
+    return [{ dataset: dataset.name, series: key, start, value, unit: volume.unit, history }];
+  });
+}
+
+/** Whether the last slot of `span` that can be due has settled. */
+function isOver(axis: Axis, span: Interval, now: Instant): boolean {
+  const last = dueSet(axis, span, plus(span.end, axis.settleMs + DAY)).at(-1);
+  return last !== undefined && last.end <= dueUntil(axis, now);
+}
