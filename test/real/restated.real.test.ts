@@ -51,7 +51,8 @@ describe.runIf(root !== "")("everything collected first, then everything collect
     const first = (symbol: string, date: string): Prices | undefined =>
       before.get(placeOf(symbol, date)) ?? last(symbol, date);
     at.script(dailyProvider(symbols, { serves: first, adjusted: false }));
-    await at.json("run", "ohlcv.market_data");
+    const filled = await at.json("run", "ohlcv.market_data");
+    if (filled.json.rows === undefined) throw new Error(filled.err);
     at.script(dailyProvider(symbols, { serves: last, adjusted: false }));
     again = (await at.json("run", "ohlcv.market_data", "--again")).json;
   }, LONG_MS);
@@ -77,7 +78,13 @@ describe.runIf(root !== "")("everything collected first, then everything collect
       `${revisions.length} revisions, ${expected} of them change a stored row; received ${again.rows.received}`,
     );
     expect(expected).toBeGreaterThan(29_000);
-    expect(again.rows).toMatchObject({ updated: expected, retracted: 0, inserted: 0 });
+    // A bar whose first prices could not be was kept out, and comes in with its later ones.
+    const mended = [...before].filter(([place, old]) => {
+      const [symbol = "", date = ""] = place.split(" ");
+      const now = prices.get(symbol)?.get(date);
+      return now !== undefined && dates.includes(date) && !isPossible(old) && isPossible(now);
+    });
+    expect(again.rows).toMatchObject({ updated: expected, retracted: 0, inserted: mended.length });
     expect(again.restated).toBe(expected);
   });
 

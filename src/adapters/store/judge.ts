@@ -74,7 +74,9 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
       if (extent.start < one.extent.end && one.extent.start < extent.end) layer = Math.max(layer, under + 1);
     }
     others.push({ extent: one.extent, layer });
-    layers[layer] = [...(layers[layer] ?? []), one];
+    const peers = layers[layer] ?? [];
+    layers[layer] = peers;
+    peers.push(one);
   }
   return layers;
 }
