@@ -231,7 +231,8 @@ describe("quarantine", () => {
         confirm: async () => true,
       },
     );
-    expect(execution?.summary?.rows).toMatchObject({ inserted: 2 * DUE - 1, quarantined: 0 });
+    // Every candle, and the features that can be made of them.
+    expect(execution?.summary?.rows).toMatchObject({ inserted: 2 * (2 * DUE - 1), quarantined: 0 });
     expect((await at.json("sql", rows)).json.rows).toEqual(before);
     expect((await at.json("verify", "--symbols", "AAPL")).exit).toBe(0);
   });

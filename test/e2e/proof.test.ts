@@ -94,8 +94,8 @@ describe("a trace", () => {
       objects: [1, 2],
       own: { dataset: "ohlcv.market_data", row: { volume: 7 }, earlier: [{ row: { volume: 1005 } }] },
     });
-    // 750 sessions before 2025-11-10: about three years.
-    expect(input.start.slice(0, 7)).toBe("2022-11");
+    // 1,440 sessions before 2025-11-10, as many as a day has minutes: nearly six years.
+    expect(input.start.slice(0, 7)).toBe("2020-02");
   });
 
   it("says when nothing is stored, and what the ledger knows of it", async () => {
@@ -167,17 +167,31 @@ describe("lineage and state", () => {
   it("draw what is made from what, with its reach", async () => {
     const { out } = await at.cli("lineage");
     expect(out.split("\n")).toEqual([
-      "ohlcv.market_data  silver v1  asked from polygon",
+      "ohlcv.market_data  silver v1  asked from polygon, polygon-grouped, binance",
       "│    also from other series of its own: timeframe 1m, the rows inside its slot",
-      "└─ ohlcv.market_data_v2  gold v1  from its own slot and 750 before",
+      "├─ ohlcv.market_data_v2  gold v1  from its own slot and 1440 before",
+      "├─ ohlcv.adjustment_factors  gold v1  from timeframe 1d, its own slot and 10 before (where there is one)",
+      "│  └─ ohlcv.ohlcv_adjusted  gold v1  from its own slot and all after (where there is one)",
+      "└─ ohlcv.ohlcv_adjusted  gold v1  from its own slot",
+      "ohlcv.dividends  silver v1  asked from polygon-dividends",
+      "└─ ohlcv.adjustment_factors  gold v1  from the rows inside its slot",
+      "   └─ ohlcv.ohlcv_adjusted  gold v1  from its own slot and all after (where there is one)",
+      "ohlcv.stock_splits  silver v1  asked from polygon-splits",
+      "└─ ohlcv.adjustment_factors  gold v1  from the rows inside its slot",
+      "   └─ ohlcv.ohlcv_adjusted  gold v1  from its own slot and all after (where there is one)",
+      "ohlcv.earnings  silver v1  asked from fmp",
       "",
     ]);
     const { json } = await at.json("lineage");
-    expect(json).toMatchObject([
-      { dataset: "ohlcv.market_data", sources: ["polygon"], made_from_it: ["ohlcv.market_data_v2"] },
+    expect(json.slice(0, 2)).toMatchObject([
+      {
+        dataset: "ohlcv.market_data",
+        sources: ["polygon", "polygon-grouped", "binance"],
+        made_from_it: ["ohlcv.market_data_v2", "ohlcv.adjustment_factors", "ohlcv.ohlcv_adjusted"],
+      },
       {
         dataset: "ohlcv.market_data_v2",
-        inputs: [{ dataset: "ohlcv.market_data", reach: { kind: "slots", count: 750 } }],
+        inputs: [{ dataset: "ohlcv.market_data", reach: { kind: "slots", count: 1440 } }],
       },
     ]);
   });
@@ -204,7 +218,12 @@ describe("lineage and state", () => {
     await at.configure({ now: "2025-11-22T21:30:00Z" });
     expect((await at.json("state")).json.datasets[0].age_ms).toBe(24 * 3_600_000);
     const one = await at.json("lineage", "ohlcv");
-    expect(one.json).toMatchObject({ watermark: NOW, upstream: [], downstream: ["ohlcv.market_data_v2"], stale: [] });
+    expect(one.json).toMatchObject({
+      watermark: NOW,
+      upstream: [],
+      downstream: ["ohlcv.market_data_v2", "ohlcv.adjustment_factors", "ohlcv.ohlcv_adjusted"],
+      stale: [],
+    });
     expect((await at.cli("state")).out).toMatch(/ohlcv\.market_data +v1 +2025-11-21 21:30Z +24 h 0 min +run-/);
   });
 });

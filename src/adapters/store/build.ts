@@ -26,7 +26,7 @@ export async function buildIn(
   request: BuildRequest,
   folders: { readonly history: string },
 ): Promise<Receipt> {
-  const { dataset, windows } = request;
+  const { dataset } = request;
   const { transform } = dataset;
   if (transform === null) throw new Error(`unreachable: ${dataset.name} is not made from other datasets`);
   const building = open(connection, request);
@@ -37,9 +37,8 @@ export async function buildIn(
     for (const statement of tableStatements(dataset)) await connection.run(statement);
     await sweepImages(building, folders.history);
     await openImages(building);
-    await makeRows(building, transform);
-    const changes = await writeDifference(building, windows);
-    const receipt = await makeReceipt(building, changes, request.isWhole);
+    const written = await writeDifference(building, await madeRows(building, transform));
+    const receipt = await makeReceipt(building, written, request.isWhole);
     await writeReceipt(connection, request, receipt);
     await writeImage(building, folders.history);
     await connection.run("commit");
@@ -65,7 +64,7 @@ export async function compareIn(
   const building = open(connection, { chunkId: "", fence: 0, dataset, windows, isWhole: false });
   await fillSeries(connection, dataset.key, building.series);
   await fillWindows(building);
-  await makeRows(building, transform, { isReading: true });
+  await stage(building, await madeRows(building, transform, { isReading: true }));
   const columns = transform.compared ?? [];
   const off = (name: string): string => `abs(g.${name} - c.${name}) / greatest(abs(g.${name}), abs(c.${name}), 1e-300)`;
   const differs = (name: string): string =>
@@ -136,13 +135,13 @@ async function fillWindows({ connection, series, windows, noOf }: Building): Pro
   );
 }
 
-/** `staged_t`: the rows that the query makes inside the windows. */
-async function makeRows(
+/** The rows that the query makes inside the windows, as a query. */
+async function madeRows(
   building: Building,
   transform: Transform,
   { isReading = false }: { readonly isReading?: boolean } = {},
-): Promise<void> {
-  const { connection, request } = building;
+): Promise<string> {
+  const { request } = building;
   const relations = new Map<DatasetName, string>();
   const uses = (column: string): boolean =>
     transform.query.parts.some((part) => typeof part === "string" && part.includes(column));
@@ -157,9 +156,13 @@ async function makeRows(
   });
   const types = new Map(request.dataset.columns.map(({ name, type }) => [name, type]));
   const made = madeColumns(request.dataset).map((name) => `q.${name}::${types.get(name)} as ${name}`);
-  await connection.run(`create or replace temp table staged_t as
-    select q.series_no::integer as series_no, q.slot_ms::bigint as slot_ms, ${made.join(", ")}
-    from (${query}) q join window_t w on w.series_no = q.series_no and q.slot_ms >= w.start_ms and q.slot_ms < w.end_ms`);
+  return `select q.series_no::integer as series_no, q.slot_ms::bigint as slot_ms, ${made.join(", ")}
+    from (${query}) q join window_t w on w.series_no = q.series_no and q.slot_ms >= w.start_ms and q.slot_ms < w.end_ms`;
+}
+
+/** `staged_t`: made rows, to be compared. */
+async function stage({ connection }: Building, made: string): Promise<void> {
+  await connection.run(`create or replace temp table staged_t as ${made}`);
 }
 
 /** All columns but key and time. */
@@ -344,9 +347,15 @@ async function fillSessions(building: Building, table: string, axes: Axes, place
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
 }
 
-/** Compares `staged_t` with the stored rows of the windows and writes what differs. */
-async function writeDifference(building: Building, windows: readonly Interval[]): Promise<readonly SeriesChange[]> {
-  const { connection, request } = building;
+/** What a build wrote, and how many rows it made of each series, by its place. */
+interface Written {
+  readonly processed: ReadonlyMap<number, number>;
+  readonly changes: readonly SeriesChange[];
+}
+
+/** Makes rows, compares them with the stored ones of the windows and writes what differs. */
+async function writeDifference(building: Building, made: string): Promise<Written> {
+  const { connection, request, windows } = building;
   const { dataset } = request;
   const within = {
     start: instant(windows.reduce((least, { start }) => Math.min(least, start), Number.MAX_SAFE_INTEGER / 4)),
@@ -354,19 +363,25 @@ async function writeDifference(building: Building, windows: readonly Interval[])
   };
   const stored = `(select c.* from ${storedRows(dataset, { columns: [OBJECT_COLUMN], within })} c
     join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms)`;
-  if (!(await hasRows(connection, `select row_id from ${stored}`))) return writeNew(building, "staged_t");
+  if (!(await hasRows(connection, `select row_id from ${stored}`))) {
+    const changes = await writeNew(building, `(${made})`, stored);
+    const processed = new Map<number, number>();
+    for (const { seriesNo, inserted } of changes) processed.set(seriesNo, (processed.get(seriesNo) ?? 0) + inserted);
+    return { processed, changes };
+  }
+  await stage(building, made);
   // The bronze object counts too: a row that leads to another answer is another row.
   await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
     anti join staged_t g on ${sameRow(dataset, "g", "c")}`);
-  return writeChanges(building);
+  const rows = await rowsOf(connection, "select series_no, count(*) as n from staged_t group by series_no");
+  const processed = new Map(rows.map((row) => [Number(row.series_no), Number(row.n)]));
+  return { processed, changes: await writeChanges(building) };
 }
 
-async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {
+async function makeReceipt(building: Building, { processed, changes }: Written, isWhole: boolean): Promise<Receipt> {
   const { chunkId, fence } = building.request;
-  const made = await rowsOf(building.connection, "select series_no, count(*) as n from staged_t group by series_no");
-  const processed = new Map(made.map((row) => [Number(row.series_no), Number(row.n)]));
   const received = [...processed.values()].reduce((sum, n) => sum + n, 0);
   const changed = changesBySeries(building, changes);
   const rowsBySeries = Object.fromEntries(

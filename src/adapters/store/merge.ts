@@ -73,12 +73,14 @@ async function leaveUnasked({ connection }: Context): Promise<void> {
       and not (diff_t.slot_ms >= o.start_ms and diff_t.slot_ms < o.end_ms))`);
 }
 
-/** Writes rows where none are stored. */
-export async function writeNew(context: Writing, rows: string): Promise<readonly SeriesChange[]> {
-  const changes = await changesOf(context, `(select *, null::bigint as old_row from ${rows})`);
+/** Writes rows where none are stored. `written` reads them back, where making them again would cost more. */
+export async function writeNew(context: Writing, rows: string, written = rows): Promise<readonly SeriesChange[]> {
   await insertRows(context, rows);
-  await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${rows}`);
-  return changes;
+  const columns = insertedColumns(context);
+  await context.connection.run(`create or replace temp table new_t as
+    select ${columns}, ${OBJECT_COLUMN}, null::bigint as old_row from ${written}`);
+  await context.connection.run(`insert into inserted_t select ${columns} from new_t`);
+  return changesOf(context, "new_t");
 }
 
 /** `diff_t`: the rows of `sound` that are new or differ from the stored row of their slot, which is `old_row`. */

@@ -1,6 +1,6 @@
 import type { Calendar } from "../calendar/calendar.ts";
-import { type Grid, nominalMs, slotsIn, snapOut } from "../time/grid.ts";
-import { DAY, HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
+import { countSlots, type Grid, nominalMs, slotsIn, snapOut } from "../time/grid.ts";
+import { DAY, HOUR, type Instant, instant, later, MINUTE } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
 import { offsetSpans } from "../time/zone.ts";
 import type { Axis } from "./axis.ts";
@@ -38,7 +38,7 @@ const kept = new WeakMap<Calendar, Map<string, readonly SlotPiece[]>>();
 export function slotPieces({ grid, calendar }: Slots): readonly SlotPiece[] {
   const ofCalendar = kept.get(calendar) ?? new Map<string, readonly SlotPiece[]>();
   kept.set(calendar, ofCalendar);
-  const id = `${grid.grain} ${grid.zone} ${grid.anchor ?? ""}`;
+  const id = idOf(grid);
   const known = ofCalendar.get(id);
   if (known) return known;
   const pieces = numberAll({ grid, calendar });
@@ -70,25 +70,39 @@ export function slotNumbered(axis: Slots, number: number): Instant {
   return instant(piece.start + Math.min(last, Math.max(0, number - piece.from)) * piece.stepMs);
 }
 
+const usualCounts = new WeakMap<Calendar, Map<string, number>>();
+
 /** Slots of a usual session: 390 for minutes of New York's exchanges, 1 for days and longer. */
-export function slotsOfSession(axis: Slots): number {
-  const { grid, calendar } = axis;
+export function slotsOfSession({ grid, calendar }: Slots): number {
   if (nominalMs(grid.grain) >= DAY) return 1;
-  // A fortnight of summer and one of winter: the count that most sessions have, of two as frequent the larger.
+  const ofCalendar = usualCounts.get(calendar) ?? new Map<string, number>();
+  usualCounts.set(calendar, ofCalendar);
+  const known = ofCalendar.get(idOf(grid));
+  if (known !== undefined) return known;
+  const usual = usualCount({ grid, calendar });
+  ofCalendar.set(idOf(grid), usual);
+  return usual;
+}
+
+/** Of the sessions in a fortnight of summer and one of winter: the count that most have, of two as frequent the larger. */
+function usualCount({ grid, calendar }: Slots): number {
   const counts = new Map<number, number>();
-  for (const start of [Date.UTC(2022, 5, 6), Date.UTC(2023, 0, 23)]) {
-    let taken = 0;
-    for (const { open, close } of calendar.sessions({ start: instant(start), end: instant(start + 11 * DAY) })) {
+  for (const first of [Date.UTC(2022, 5, 6), Date.UTC(2023, 0, 23)]) {
+    let taken = instant(0);
+    for (const { open, close } of calendar.sessions({ start: instant(first), end: instant(first + 11 * DAY) })) {
       const slots = snapOut(grid, { start: open, end: close });
-      const end = slotNumberFrom(axis, slots.end);
       // A slot that meets two sessions belongs to the first.
-      const count = end - Math.max(taken, slotNumberFrom(axis, slots.start));
-      taken = end;
+      const count = countSlots(grid, { start: later(taken, slots.start), end: slots.end });
+      taken = slots.end;
       counts.set(count, (counts.get(count) ?? 0) + 1);
     }
   }
   const [usual] = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0]);
   return usual?.[0] ?? 1;
+}
+
+function idOf({ grain, zone, anchor }: Grid): string {
+  return `${grain} ${zone} ${anchor ?? ""}`;
 }
 
 function numberAll({ grid, calendar }: Slots): readonly SlotPiece[] {

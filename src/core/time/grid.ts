@@ -19,7 +19,7 @@ export interface Grid {
   readonly anchor?: "local-midnight" | "utc";
 }
 
-/** Nominal lengths in milliseconds of the grains that have one. */
+/** Lengths in milliseconds of the grains whose slots all have one. */
 const FIXED_MS: Partial<Record<Grain, number>> = {
   "1m": MINUTE,
   "5m": 5 * MINUTE,
@@ -27,6 +27,8 @@ const FIXED_MS: Partial<Record<Grain, number>> = {
   "30m": 30 * MINUTE,
   "1h": HOUR,
 };
+
+const NOMINAL_MS: Partial<Record<Grain, number>> = { ...FIXED_MS, "4h": 4 * HOUR, "1d": DAY, "1w": WEEK };
 
 const MONTHS: Partial<Record<Grain, number>> = { month: 1, quarter: 3, year: 12 };
 
@@ -37,7 +39,7 @@ const FIRST_SUNDAY = 3 * DAY;
 export function nominalMs(grain: Grain): number {
   const months = MONTHS[grain];
   if (months !== undefined) return months * 30.436875 * DAY;
-  return FIXED_MS[grain] ?? { "4h": 4 * HOUR, "1d": DAY, "1w": WEEK }[grain as "4h" | "1d" | "1w"];
+  return NOMINAL_MS[grain] as number;
 }
 
 /** The slot that contains `at`. */

@@ -52,19 +52,35 @@ export async function footprintOf(
 }
 
 /** @throws RetrofillError REVERT_REFUSED where a later run touched the same rows, naming it */
-export async function refuseLaterTouches(store: Store, runId: string, footprints: readonly Footprint[]): Promise<void> {
-  const runs = new Set<string>();
+export async function refuseLaterTouches(
+  { ledger, store }: { readonly ledger: Ledger; readonly store: Store },
+  runId: string,
+  footprints: readonly Footprint[],
+): Promise<void> {
+  const touched = new Set<string>();
   for (const { dataset, publications } of footprints) {
     // A publication's id begins with its run's.
     for (const chunk of await store.laterTouches(dataset, publications))
-      runs.add(chunk.slice(0, chunk.lastIndexOf(".")));
+      touched.add(chunk.slice(0, chunk.lastIndexOf(".")));
   }
-  if (runs.size === 0) return;
-  const names = [...runs].sort();
+  const undone = await undoneAmong(ledger, touched);
+  const names = [...touched].filter((name) => !undone.has(name)).sort();
+  if (names.length === 0) return;
   throw new RetrofillError("REVERT_REFUSED", `rows of ${runId} were touched by later runs: ${names.join(", ")}`, {
     hint: `revert the later one first: retrofill revert ${names.at(-1)} --reason …`,
     context: { run: runId },
   });
+}
+
+/** Runs that were taken back and those that did it: together they left every row as it was. */
+async function undoneAmong(ledger: Ledger, runs: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const undone = new Set<string>();
+  for (const name of runs) {
+    const run = await ledger.run(name);
+    const reverted = run?.status === "succeeded" ? (await ledger.plan(run.planId))?.request.revert : null;
+    if (reverted && runs.has(reverted)) for (const one of [name, reverted]) undone.add(one);
+  }
+  return undone;
 }
 
 /** Takes back what a run did to one dataset, as one unit: announced, one store transaction, then the ledger's commit. */

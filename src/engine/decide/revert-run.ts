@@ -45,7 +45,7 @@ export async function revertRequest(project: Project, runId: string): Promise<Re
       hint: `publish them first (0 calls): retrofill run ${plan.request.selector}`,
     });
   }
-  await refuseLaterTouches(project.store, runId, footprints);
+  await refuseLaterTouches(project, runId, footprints);
   return request;
 }
 

@@ -2,7 +2,7 @@ import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limit
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { affected } from "../../core/coverage/lineage.ts";
 import { setOf } from "../../core/coverage/segment.ts";
-import { dueSet, withClosedHours } from "../../core/dataset/axis.ts";
+import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
 import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
@@ -46,7 +46,7 @@ import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
 import { bronzeGrowth } from "./growth.ts";
-import { placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
+import { isAsking, placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 
 /** A plan that nobody applied within this has met a changed world too often to be worth checking. */
 const PLAN_LIFE_MS = 24 * HOUR;
@@ -62,14 +62,15 @@ export interface PlanOptions {
 
 /** Makes the plan that closes every gap of a request. Writes nothing. */
 export async function makePlan(project: Project, asked: Request, options: PlanOptions): Promise<Plan> {
-  const { bound, datasets, named, job } = selection(project, asked);
-  for (const dataset of datasets) await checkLogic(project, dataset);
+  const { bound, datasets: selected, named, job } = selection(project, asked);
+  for (const dataset of selected) await checkLogic(project, dataset);
   await bound.prepare();
   const now = options.businessNow;
   const mode = options.mode ?? job?.mode ?? "backfill";
-  const request = mode === "incremental" ? await fromWatermark(project, datasets, asked, now) : asked;
-  const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
-  await refuseAbsentInputs(project, { bound, datasets, named, scoped, request, now });
+  const request = mode === "incremental" ? await fromWatermark(project, selected, asked, now) : asked;
+  const scoped = await scopeOf(project, bound, selected, request, { now, leaveOut: "fresh" });
+  await refuseAbsentInputs(project, { bound, datasets: selected, named, scoped, request, now });
+  const datasets = selected.filter((one) => one.extract !== null || scoped.some(({ dataset }) => dataset === one));
 
   const states = new Map<string, SeriesState>();
   const making = new Map<string, SeriesPlan["making"]>();
@@ -134,7 +135,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
     limits: cost.providers.map(({ limits }) => limits).join(" · ") || (await limitsText(project, bound)),
     cost,
-    fingerprint: fingerprintOf(project, bound, datasets, scoped),
+    fingerprint: fingerprintOf(project, bound, selected, scoped),
   };
   const createdAt = project.clock.now();
   return {
@@ -152,15 +153,12 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
 export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
   const chosen = select(project, request.selector);
   const all = chosen.bound.pipeline.datasets;
+  // What a decision changes is made anew where it stands; what is made from it is stale then.
+  if (request.rejudge !== undefined) return chosen;
   if (!isAsking(request)) return withDownstream(chosen, request);
   if (!request.withInputs) return chosen;
   const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
   return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
-}
-
-/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
-function isAsking({ ask, revert }: Request): boolean {
-  return ask !== "bronze" && revert === null;
 }
 
 /** Whether everything is made anew, not only what decisions changed. */
@@ -332,15 +330,17 @@ function windowsToMake(
 } {
   const windows: (Interval & { readonly key: SeriesKey })[] = [];
   const slots = new Map<string, SeriesPlan["making"]>();
+  const coming = comingBy(before);
   for (const { series, standing, segments, making } of own) {
     if (making === null) continue;
     const covered = setOf(segments, "covered");
     let ready = making.ready;
     let reached: IntervalSet = EMPTY;
     for (const input of dataset.transform?.inputs ?? []) {
-      const coming = comingTo(before, placeOf(bound, series, input));
-      if (input.required) ready = union(ready, coming);
-      reached = union(reached, normalize(coming.map((span) => affected(series.axis, input.reach, span))));
+      const place = placeOf(bound, series, input);
+      const changing = coming.get(`${place.dataset} ${place.key}`) ?? EMPTY;
+      if (input.required) ready = union(ready, changing);
+      reached = union(reached, normalize(changing.map((span) => affected(series.axis, input.reach, span))));
     }
     const requested = intersect(standing.due, standing.scope === null ? EMPTY : [standing.scope]);
     const lacking = subtract(intersect(ready, requested), covered);
@@ -349,27 +349,31 @@ function windowsToMake(
     for (const { start, end } of union(lacking, old)) windows.push({ key: series.key, start, end });
     slots.set(cellKey(series), {
       fresh: countSlotsOf(series.axis.grid, lacking),
-      halo: countSlotsOf(
-        series.axis.grid,
-        intersect(old, dueSet(series.axis, spanOf(old) ?? series.axis.lifetime, now)),
-      ),
+      halo: countSlotsOf(series.axis.grid, dueOf(series.axis, old, now)),
     });
   }
   return { windows, slots };
 }
 
-/** Where earlier steps may bring or change rows of a series. */
-function comingTo(steps: readonly Step[], place: { readonly dataset: string; readonly key: SeriesKey }): IntervalSet {
-  return normalize(
-    steps
-      .filter((step) => step.dataset === place.dataset)
-      .flatMap((step) =>
-        step.kind === "fetch"
-          ? step.chunks.filter((chunk) => (chunk.keys ?? [chunk.key]).includes(place.key))
-          : step.windows.filter((window) => window.key === place.key),
-      )
-      .map(({ start, end }) => ({ start, end })),
-  );
+function dueOf(axis: Axis, set: IntervalSet, now: Instant): IntervalSet {
+  const span = spanOf(set);
+  return span === null ? EMPTY : intersect(set, dueSet(axis, span, now));
+}
+
+/** Where steps may bring or change rows, by dataset and key. */
+function comingBy(steps: readonly Step[]): ReadonlyMap<string, IntervalSet> {
+  const spans = new Map<string, Interval[]>();
+  const add = ({ dataset }: Step, key: SeriesKey, { start, end }: Interval): void => {
+    const id = `${dataset} ${key}`;
+    const known = spans.get(id);
+    if (known) known.push({ start, end });
+    else spans.set(id, [{ start, end }]);
+  };
+  for (const step of steps) {
+    if (step.kind === "build") for (const window of step.windows) add(step, window.key, window);
+    else for (const chunk of step.chunks) for (const key of chunk.keys ?? [chunk.key]) add(step, key, chunk);
+  }
+  return new Map([...spans].map(([id, list]) => [id, normalize(list)]));
 }
 
 /** @throws RetrofillError INPUT_ABSENT, INPUT_STALE naming what to run first */

@@ -13,6 +13,11 @@ import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/
 import { waiversAt } from "../decide/waivers.ts";
 import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
 
+/** Whether anybody may be asked: not where rows are made anew from bronze, nor where a run is taken back. */
+export function isAsking({ ask, revert }: Request): boolean {
+  return ask !== "bronze" && revert === null;
+}
+
 /** One series of a request, with its truth. */
 export interface ScopedSeries {
   readonly dataset: Dataset;
@@ -130,6 +135,7 @@ export async function scopeOf(
   const entries = await requestedEntries(project, bound, request);
   const wanted = requestedSeries(bound, datasets, entries, request, options.now);
   const truth = await readTruth(project, bound, wanted, options.now);
+  const idle = idleOf(bound, datasets, wanted, { truth, isAsking: isAsking(request) });
   const realNow = project.clock.now();
   const leaveOut =
     options.leaveOut === "fresh"
@@ -137,6 +143,7 @@ export async function scopeOf(
       : new Map(options.leaveOut.series.map((one) => [`${one.dataset} ${one.key}`, normalize(one.leftOut)]));
   const scoped: ScopedSeries[] = [];
   for (const { dataset, series, entry } of wanted) {
+    if (idle.has(dataset.name)) continue;
     const requested = requestedSpan(series, request, options.now);
     if (requested === null) continue;
     const segments = truth.segmentsOf(series);
@@ -155,9 +162,38 @@ export async function scopeOf(
   return scoped;
 }
 
+/**
+ * The datasets that follow others of the request, yet need one besides that nobody has begun with and that is not of
+ * the request: nothing of them is owed so far.
+ */
+function idleOf(
+  bound: BoundPipeline,
+  datasets: readonly Dataset[],
+  wanted: readonly RequestedSeries[],
+  { truth, isAsking }: { readonly truth: Truth; readonly isAsking: boolean },
+): ReadonlySet<DatasetName> {
+  const idle = new Set<DatasetName>();
+  const names = new Set(datasets.map(({ name }) => name));
+  const coming = new Set(datasets.filter(({ extract }) => isAsking || extract === null).map(({ name }) => name));
+  for (const dataset of datasets) {
+    const inputs = dataset.transform?.inputs ?? [];
+    if (!inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
+    const own = wanted.filter((one) => one.dataset === dataset && one.series.source === null);
+    const isLacking = inputs.some(
+      (input) =>
+        idle.has(input.dataset) ||
+        (input.required &&
+          !coming.has(input.dataset) &&
+          own.every(({ series }) => truth.segmentsOf(placeOf(bound, series, input)).length === 0)),
+    );
+    if (isLacking && own.every(({ series }) => truth.segmentsOf(series).length === 0)) idle.add(dataset.name);
+  }
+  return idle;
+}
+
 /** What the ledger says of the series asked for and of all they are made from. */
 interface Truth {
-  segmentsOf(series: Series): Segments;
+  segmentsOf(series: Pick<Series, "dataset" | "version" | "key">): Segments;
   makingOf(series: Series): Making | null;
   waiversOf(series: Series): readonly Waiver[];
   refusedAt(series: Series, chunk: string): Instant | null;

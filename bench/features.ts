@@ -1,0 +1,272 @@
+import { spawnSync } from "node:child_process";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { duckdbStore, STORE_DEFAULTS } from "../src/adapters/store/duckdb-store.ts";
+import { tableName, tableStatements } from "../src/adapters/store/tables.ts";
+import { readFor } from "../src/core/coverage/lineage.ts";
+import type { Series } from "../src/core/dataset/series.ts";
+import { slotNumberFrom } from "../src/core/dataset/slot-numbers.ts";
+import { renderSql } from "../src/core/dataset/sql.ts";
+import { instant, MINUTE } from "../src/core/time/instant.ts";
+import { groupsOf, type Unmade } from "../src/engine/build/build-windows.ts";
+import type { BuildWindow, Receipt } from "../src/engine/store-port.ts";
+import { marketData } from "../src/pipelines/ohlcv/market-data.ts";
+import { marketDataV2 } from "../src/pipelines/ohlcv/market-data-v2.ts";
+import { ohlcvSettings } from "../src/pipelines/ohlcv/settings.ts";
+import { candlesOnly } from "../test/candles-only.ts";
+import { findPandas } from "../test/oracle/pandas.ts";
+
+// Features of simulated minutes of coins, a hundredth of them missing: made through the store in the engine's groups,
+// made again with nothing changed, and by the same SQL by hand over the same groups: the rendered query inserted into a
+// bare table, without comparison, before-images and receipt. Beside them pandas, one series after another, in memory.
+// Each has a process of its own, so that memory is its own too.
+//
+//     node --import tsx bench/features.ts [series] [minutes] [rounds]     default: 20 500000 1
+
+const GROUP_ROWS = 1_000_000;
+const START = instant(Date.UTC(2023, 0, 1));
+const NOW = instant(Date.UTC(2026, 0, 1));
+
+interface Size {
+  readonly symbols: number;
+  readonly minutes: number;
+}
+
+/** What one process did. */
+interface Cost {
+  readonly ms: number;
+  readonly cpuMs: number;
+  readonly peakMb: number;
+  readonly rows: number;
+}
+
+type Task = (folder: string, size: Size) => Promise<number>;
+
+const tasks: Readonly<Record<string, Task>> = {
+  fill,
+  hand: byHand,
+  first: (folder, size) => build(join(folder, "first.duckdb"), size, "inserted"),
+  again: (folder, size) => build(join(folder, "first.duckdb"), size, "unchanged"),
+  check,
+};
+
+const [task = "20", ...rest] = process.argv.slice(2);
+if (tasks[task]) await perform(task, rest[0] ?? "", { symbols: Number(rest[1]), minutes: Number(rest[2]) });
+else await compare({ symbols: Number(task), minutes: Number(rest[0] ?? 500_000) }, Number(rest[1] ?? 1));
+
+async function compare(size: Size, rounds: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "retrofill-features-"));
+  try {
+    const bars = inOwnProcess("fill", folder, size).rows;
+    const costs: Record<string, Cost[]> = { hand: [], first: [], again: [] };
+    for (let round = 0; round < rounds; round++) {
+      await copyFile(join(folder, "bars.duckdb"), join(folder, "first.duckdb"));
+      for (const [name, all] of Object.entries(costs)) {
+        all.push(inOwnProcess(name, folder, size));
+        process.stderr.write(`${name}: ${JSON.stringify(all.at(-1))}\n`);
+      }
+    }
+    inOwnProcess("check", folder, size);
+    const pandas = withPandas(folder);
+    const best = (of: "ms" | "cpuMs", all: readonly Cost[]): number => Math.min(...all.map((cost) => cost[of]));
+    const line = (all: readonly Cost[]) => ({
+      seconds: Number((best("ms", all) / 1_000).toFixed(1)),
+      "bars/s": Math.round(bars / (best("ms", all) / 1_000)),
+      ratio: Number((best("ms", all) / best("ms", costs.hand ?? [])).toFixed(2)),
+      "CPU ratio": Number((best("cpuMs", all) / best("cpuMs", costs.hand ?? [])).toFixed(2)),
+      "peak MB": Math.max(...all.map((cost) => cost.peakMb)),
+    });
+    console.log(
+      `features of ${bars} bars in ${size.symbols} series, best of ${rounds} (targets: 1.25 and 1.8 times by hand)`,
+    );
+    console.table({
+      "the same SQL by hand": line(costs.hand ?? []),
+      "first build": line(costs.first ?? []),
+      "again, nothing changed": line(costs.again ?? []),
+      ...(pandas === null ? {} : { "pandas without reading": line([pandas]) }),
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function inOwnProcess(name: string, folder: string, { symbols, minutes }: Size): Cost {
+  const args = [...process.execArgv, import.meta.filename, name, folder, String(symbols), String(minutes)];
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`${name} failed`);
+  return JSON.parse(stdout) as Cost;
+}
+
+/** One task in this process; prints what it cost. */
+async function perform(name: string, folder: string, size: Size): Promise<void> {
+  const [began, before] = [performance.now(), process.cpuUsage()];
+  const rows = await tasks[name]?.(folder, size);
+  const { user, system } = process.cpuUsage(before);
+  const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
+  process.stdout.write(JSON.stringify({ ms: performance.now() - began, cpuMs: (user + system) / 1_000, peakMb, rows }));
+}
+
+function withPandas(folder: string): Cost | null {
+  const python = findPandas()?.python;
+  if (python === undefined) return null;
+  const script = join(import.meta.dirname, "features_pandas.py");
+  const { stdout, status } = spawnSync(python, [script, folder], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error("features_pandas.py failed");
+  return JSON.parse(stdout) as Cost;
+}
+
+/** `v1.market_data` with a seeded walk: the same bars every time. */
+async function fill(folder: string, size: Size): Promise<number> {
+  return inFile(join(folder, "bars.duckdb"), async (connection) => {
+    for (const statement of tableStatements(marketData)) await connection.run(statement);
+    for (const [i, series] of seriesOf(size.symbols).entries()) {
+      // Every draw is a hash of the coin, the minute and what it is for.
+      const draw = (what: number): string => `(hash(${i}, m, ${what}) % 10001)::double / 10000`;
+      await connection.run(`insert into ${tableName(marketData)}
+        select '${series.parts.symbol}', '1m', epoch_ms(${START} + m * ${MINUTE}), open, greatest(open, close) * (1 + up), least(open, close) * (1 - down),
+          close, volume, null, 1, 'simulated', epoch_ms(${START} + m * ${MINUTE}), ${i + 1}
+        from (
+          select m, round(coalesce(lag(price) over (order by m), price) * (1 + jump), 4) as open, round(price, 4) as close, up, down, volume
+          from (
+            select m, ${100 * (i + 1)} * exp(sum(((${draw(1)} + ${draw(2)} - 1) * 1e6)::bigint) over (order by m) * 1e-9) as price,
+              (${draw(3)} - 0.5) * 2e-4 as jump, ${draw(4)} * 1e-3 as up, ${draw(5)} * 1e-3 as down,
+              round(exp(6 * ${draw(6)}), 3) as volume
+            from range(${size.minutes}) r(m)))
+        where ${draw(7)} >= 0.01 order by m`);
+    }
+    const [row] = (await connection.runAndReadAll(`select count(*)::double from ${tableName(marketData)}`)).getRowsJS();
+    for (const { parts } of seriesOf(size.symbols)) {
+      await connection.run(`copy (select (epoch_ms(ts) - ${START}) // ${MINUTE} as slot, open, high, low, close, volume, dayofweek(ts) as weekday
+        from ${tableName(marketData)} where symbol = '${parts.symbol}' order by ts) to '${join(folder, `${parts.symbol}.csv`)}' (header)`);
+    }
+    return Number(row?.[0]);
+  });
+}
+
+/** Through the store, group by group. */
+async function build(path: string, size: Size, expected: "inserted" | "unchanged"): Promise<number> {
+  const lock = {
+    hold: <T>(_purpose: string, _waitMs: number, work: (fence: number) => Promise<T>) => work(1),
+    holder: async () => null,
+  };
+  const store = duckdbStore({ path, bronze: "", history: `${path}.history`, lock });
+  let rows = 0;
+  for (const [i, group] of groupsIn(size).entries()) {
+    const { counts }: Receipt = await store.build({
+      chunkId: `${expected}.${i}`,
+      fence: 1,
+      dataset: marketDataV2,
+      windows: windowsOf(group),
+      isWhole: false,
+    });
+    if (counts[expected] !== counts.received) throw new Error(`all should be ${expected}: ${JSON.stringify(counts)}`);
+    rows += counts.received;
+  }
+  return rows;
+}
+
+/** The rendered query over the same groups. */
+async function byHand(folder: string, size: Size): Promise<number> {
+  const path = join(folder, "hand.duckdb");
+  await rm(path, { force: true });
+  return inFile(path, async (connection) => {
+    await connection.run(`attach '${join(folder, "bars.duckdb")}' as bars (read_only)`);
+    const columns = marketDataV2.columns.map(({ name }) => name);
+    await connection.run(
+      `create table by_hand (${marketDataV2.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
+    );
+    let rows = 0;
+    for (const group of groupsIn(size)) {
+      const query = renderSql(marketDataV2.transform?.query ?? { parts: [] }, () => relationByHand(group));
+      const keys = group.map(({ series }, i) => `(${i}, '${series.parts.symbol}', '${series.parts.timeframe}')`);
+      const result = await connection.run(`insert into by_hand
+        select ${columns.map((name) => (name === "ts" ? "epoch_ms(slot_ms)" : name)).join(", ")}
+        from (${query}) join (values ${keys.join(", ")}) k(series_no, symbol, timeframe) using (series_no)`);
+      rows += Number(result.rowsChanged);
+    }
+    return rows;
+  });
+}
+
+/** What one would write by hand for minutes that are all due: their number follows from their time. */
+function relationByHand(group: readonly Unmade[]): string {
+  const [first] = group;
+  if (!first) throw new Error("unreachable: a group has members");
+  const origin = START - slotNumberFrom(first.series.axis, START) * MINUTE;
+  const params = Object.entries(first.series.params).map(([name, value]) =>
+    typeof value === "number" ? `${value}::double as ${name}` : `'${value}' as ${name}`,
+  );
+  const keys = windowsOf(group).map(({ series, reads }, i) => {
+    const { start, end } = reads[0]?.span ?? { start: 0, end: 0 };
+    return `(${i}, '${series.parts.symbol}', epoch_ms(${start}), epoch_ms(${end}))`;
+  });
+  return `(select k.series_no, epoch_ms(c.ts) as slot_ms, (epoch_ms(c.ts) - ${origin}) // ${MINUTE} as slot_no, ${params.join(", ")}, c.*
+    from bars.${tableName(marketData)} c join (values ${keys.join(", ")}) k(series_no, symbol, low, high)
+      on c.symbol = k.symbol and c.ts >= k.low and c.ts < k.high
+    where c.timeframe = '1m')`;
+}
+
+/** Both made the same rows. */
+async function check(folder: string): Promise<number> {
+  return inFile(join(folder, "first.duckdb"), async (connection) => {
+    await connection.run(`attach '${join(folder, "hand.duckdb")}' as hand (read_only)`);
+    const [row] = (
+      await connection.runAndReadAll(`select count(*)::double from (
+        select * from ${tableName(marketDataV2)} except all select * from hand.by_hand)`)
+    ).getRowsJS();
+    if (row?.[0] !== 0) throw new Error(`${row?.[0]} rows differ from those by hand`);
+    return 0;
+  });
+}
+
+async function inFile<T>(path: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  const instance = await DuckDBInstance.create(path, {
+    memory_limit: STORE_DEFAULTS.memoryLimit,
+    threads: String(STORE_DEFAULTS.threads),
+    preserve_insertion_order: "false",
+  });
+  const connection = await instance.connect();
+  try {
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function seriesOf(symbols: number): readonly Series[] {
+  const pipeline = candlesOnly(ohlcvSettings.parse({}));
+  return Array.from({ length: symbols }, (_, i) => {
+    const entry = pipeline.entry(`COIN${i}`, { assetClass: "crypto", timeframes: ["1m"] });
+    const [series] = pipeline.series(marketDataV2.name, entry, NOW);
+    if (!series) throw new Error("unreachable: one timeframe is asked");
+    return series;
+  });
+}
+
+function groupsIn({ symbols, minutes }: Size): readonly (readonly Unmade[])[] {
+  const windows = [{ start: START, end: instant(START + minutes * MINUTE) }];
+  return groupsOf(
+    seriesOf(symbols).map((series) => ({ series, windows, withdrawn: [] })),
+    GROUP_ROWS,
+  );
+}
+
+function windowsOf(group: readonly Unmade[]): readonly BuildWindow[] {
+  const reach = marketDataV2.transform?.inputs[0]?.reach ?? { kind: "within" };
+  return group.flatMap(({ series, windows }) =>
+    windows.map((window) => ({
+      ...window,
+      series,
+      reads: [{ dataset: marketData, parts: series.parts, span: readFor(series.axis, reach, window) }],
+    })),
+  );
+}

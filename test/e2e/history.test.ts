@@ -1,0 +1,165 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HOUR } from "../../src/core/time/instant.ts";
+import { barsFrom, dailyBars, type Ended, type Reply, type Script, type World, weekdays, world } from "./kit.ts";
+
+const DATES = weekdays("2025-11-03", "2025-11-21");
+const OPENS = DATES.map((date) => `${date}T14:00:00Z`);
+const CLOSED_PORT = "http://127.0.0.1:9";
+const TABLES = ["market_data", "market_data_v2"];
+
+/** Every column of every row as text that tells doubles apart. */
+async function stored(at: World, ...flags: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  const tables = new Map<string, readonly string[]>();
+  for (const table of TABLES) {
+    const { json } = await at.json(
+      "sql",
+      `select t::varchar as r from ${table} t order by symbol, timeframe, ts`,
+      ...flags,
+    );
+    tables.set(
+      table,
+      json.rows.map(({ r }: { r: string }) => r),
+    );
+  }
+  return tables;
+}
+
+/** The provider's closes of AAPL's days from `from` on are multiplied by `factor`. */
+const restatedFrom =
+  (from: string, factor: number): Script =>
+  ({ ticker, size }): Reply =>
+    ticker !== "AAPL" || size !== "1/day"
+      ? {}
+      : {
+          edit: (body) => ({
+            ...body,
+            results: (body.results ?? []).map(({ o, h, l, c, ...bar }: Readonly<Record<string, number>>) =>
+              (bar.t as number) < Date.parse(from)
+                ? { ...bar, o, h, l, c }
+                : { ...bar, ...scaled({ o, h, l, c }, factor) },
+            ),
+          }),
+        };
+
+function scaled(prices: Readonly<Record<string, number | undefined>>, factor: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(prices).map(([name, price]) => [name, (price as number) * factor]));
+}
+
+let at: World;
+let first: Ended;
+beforeEach(async () => {
+  at = await world(
+    ["AAPL", "MSFT"].flatMap((symbol) => [
+      { symbol, timeframe: "1d" as const, candles: dailyBars(DATES) },
+      { symbol, timeframe: "1h" as const, candles: barsFrom(OPENS, 7, HOUR) },
+    ]),
+    {
+      now: "2025-11-21T22:30:00Z",
+      symbols: { AAPL: "--timeframes 1h,1d", MSFT: "--timeframes 1h,1d" },
+      ohlcv: { since: { "1h": "2025-11-03", "1d": "2025-11-03" } },
+    },
+  );
+  first = await at.json("run", "ohlcv+");
+  expect(first.exit, first.err).toBe(0);
+});
+afterEach(() => at[Symbol.asyncDispose]());
+
+/** Asks AAPL's days of a stretch again, while the provider says something else. */
+async function restate(from: string, factor: number, ...scope: readonly string[]): Promise<Ended> {
+  at.script(restatedFrom(from, factor));
+  const ended = await at.json("run", "ohlcv+", "--symbols", "AAPL", "--timeframes", "1d", "--again", ...scope);
+  at.script(null);
+  expect(ended.exit, ended.err).toBe(0);
+  return ended;
+}
+
+describe("reprocess", () => {
+  it("makes a lost store anew, to the last bit, with nobody there to be asked", async () => {
+    await restate("2025-11-12", 1.1);
+    const before = await stored(at);
+    const history = await at.json("sql", "select count(*) as n from market_data__history");
+    await rm(join(at.dir, ".retrofill", "data.duckdb"));
+    await at.configure({ source: { baseUrl: CLOSED_PORT } });
+    const asked = at.asked.length;
+    const planned = await at.cli("plan", "ohlcv+");
+    expect(planned.out + planned.err).not.toContain("ECONNREFUSED");
+    const rebuilt = await at.json("reprocess", "ohlcv+", "--reason", "the disk died");
+    expect([rebuilt.exit, rebuilt.json.status, rebuilt.json.calls.made]).toEqual([0, "succeeded", 0]);
+    expect(at.asked.length).toBe(asked);
+    expect(await stored(at)).toEqual(before);
+    expect((await at.json("audit", "verify")).exit).toBe(0);
+    expect((await at.json("verify", "ohlcv+")).exit).toBe(0);
+    expect(Number(history.json.rows[0].n)).toBeGreaterThan(0);
+  });
+
+  it("of a store that is whole changes nothing, and its plan says that nobody is asked", async () => {
+    const before = await stored(at);
+    const rebuilt = await at.cli("reprocess", "ohlcv+", "--yes");
+    expect(rebuilt.out).toContain("0 API calls");
+    expect(rebuilt.out).toContain("nobody is asked");
+    expect(rebuilt.exit).toBe(0);
+    expect(await stored(at)).toEqual(before);
+  });
+});
+
+describe("revert", () => {
+  it("of a run gives back the rows before it, those made from them too, and keeps them so", async () => {
+    const before = await stored(at);
+    const run = await restate("2025-11-12", 1.1);
+    expect(run.json.rows.updated).toBeGreaterThan(8);
+    expect(await stored(at)).not.toEqual(before);
+    const reverted = await at.json("revert", run.json.run_id, "--reason", "a bad answer");
+    expect([reverted.exit, reverted.json.calls.made], reverted.err).toEqual([0, 0]);
+    expect(await stored(at)).toEqual(before);
+    for (const line of ["audit verify", "verify ohlcv+"]) expect((await at.json(...line.split(" "))).exit).toBe(0);
+    // Rebuilt from bronze, the answer that was taken back stays away.
+    await rm(join(at.dir, ".retrofill", "data.duckdb"));
+    expect((await at.json("reprocess", "ohlcv+")).exit).toBe(0);
+    expect(await stored(at)).toEqual(before);
+    const again = await at.json("run", "ohlcv+");
+    expect([again.exit, again.json.run_id]).toEqual([0, null]);
+  });
+
+  it("of a run that first brought rows takes them away, and they are gaps again", async () => {
+    const reverted = await at.json("revert", first.json.run_id, "--reason", "a bad answer");
+    expect(reverted.exit, reverted.err).toBe(0);
+    for (const rows of (await stored(at)).values()) expect(rows).toEqual([]);
+    expect((await at.json("gaps", "ohlcv", "--check")).exit).toBe(3);
+    for (const line of ["audit verify"]) expect((await at.json(...line.split(" "))).exit).toBe(0);
+    const refilled = await at.json("run", "ohlcv+");
+    expect([refilled.exit, refilled.json.rows.inserted]).toEqual([0, first.json.rows.inserted]);
+  });
+
+  it("is refused for a run whose rows a later one changed, naming that one first", async () => {
+    const early = await restate("2025-11-10", 1.1);
+    const late = await restate("2025-11-12", 1.2);
+    const between = await stored(at);
+    const refused = await at.json("revert", early.json.run_id, "--reason", "a bad answer");
+    expect([refused.exit, refused.json.error.hint]).toEqual([5, expect.stringContaining(late.json.run_id)]);
+    expect(await stored(at)).toEqual(between);
+    expect((await at.json("revert", late.json.run_id, "--reason", "a bad answer")).exit).toBe(0);
+    expect((await at.json("revert", early.json.run_id, "--reason", "a bad answer")).exit).toBe(0);
+    const twice = await at.json("revert", early.json.run_id, "--reason", "a bad answer");
+    expect(twice.exit).not.toBe(0);
+    expect((await at.json("audit", "verify")).exit).toBe(0);
+  });
+});
+
+describe("sql --as-of", () => {
+  it("shows the tables as a copy taken then would", async () => {
+    const copies = [{ run: first.json.run_id as string, rows: await stored(at) }];
+    for (const [from, factor] of [
+      ["2025-11-12", 1.1],
+      ["2025-11-06", 0.9],
+    ] as const) {
+      const { json } = await restate(from, factor);
+      copies.push({ run: json.run_id, rows: await stored(at) });
+    }
+    const last = copies.at(-1)?.run as string;
+    const reverted = await at.json("revert", last, "--reason", "a bad answer");
+    copies.push({ run: reverted.json.run_id, rows: await stored(at) });
+    for (const { run, rows } of copies) expect([run, await stored(at, "--as-of", run)]).toEqual([run, rows]);
+  });
+});
