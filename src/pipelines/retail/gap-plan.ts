@@ -13,6 +13,8 @@ export interface GapPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer lines than usual, by store. */
   readonly thin?: ReadonlyMap<string, readonly string[]>;
+  /** Stores whose days the endpoint was too slow for. */
+  readonly timedOut?: readonly string[];
   /** Local date on which it is written. */
   readonly madeOn: string;
 }
@@ -68,7 +70,7 @@ function priorityText(priority: Priority | null, start: DayReportRow["start"]): 
 }
 
 /** One sentence a pattern; none is left out because it is empty, so that nobody wonders. */
-function patterns({ report, names, thin = new Map() }: GapPlan): readonly string[] {
+function patterns({ report, names, thin = new Map(), timedOut = [] }: GapPlan): readonly string[] {
   const { rows, common, closures, holidays } = report;
   const title = titleOf(names);
   return [
@@ -98,6 +100,12 @@ function patterns({ report, names, thin = new Map() }: GapPlan): readonly string
       ([key, dates]) =>
         `**${title(key)}**: muy pocas ventas para ese dia de la semana (${dates.join(", ")}); el origen lo confirma`,
     ),
+    ...(timedOut.length > 0
+      ? [
+          `**Sin respuesta a tiempo**: ${timedOut.map(title).join(", ")}: el endpoint no responde ni por un dia desde esta maquina; ` +
+            "ejecute los mismos comandos en otra mas cercana, con una copia del proyecto",
+        ]
+      : []),
     scatteredPattern(rows),
   ];
 }
