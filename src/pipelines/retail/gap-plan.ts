@@ -85,7 +85,7 @@ function patterns({ report, names, thin = new Map(), timedOut = [] }: GapPlan): 
       ? [`**Feriados nacionales (solo se nombran)**: ${holidays.map(holidayText).join("; ")}`]
       : []),
     ...rows.flatMap(({ key, start, gaps }) => [
-      ...(start === null ? [] : [`**${title(key)}**: ${startText(start)}`]),
+      ...(start === null ? [] : [`**${title(key)}**: ${startText(start, key)}`]),
       ...gaps
         .filter(({ shape }) => shape === "trailing")
         .map(({ first }) => `**${title(key)}**: dejo de enviar ventas, nada desde ${first}`),
@@ -138,14 +138,14 @@ function holidayText({ date, name, withData, closed, open }: HolidayCount): stri
   return `${date} ${name} (${withData} con ventas, ${closed} cerradas, ${open} sin datos)`;
 }
 
-function startText(start: NonNullable<DayReportRow["start"]>): string {
+function startText(start: NonNullable<DayReportRow["start"]>, key: string): string {
   switch (start.kind) {
     case "dark":
       return "sin ningun dato";
     case "new":
       return `tienda recien agregada, primer dia ${start.firstDay}`;
     case "late":
-      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declare su apertura y lo anterior deja de contar`;
+      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (retrofill stores set ${key} --opened ${start.firstDay}) y lo anterior deja de contar`;
     default:
       return start satisfies never;
   }
@@ -202,7 +202,7 @@ function renderOwnPhase(plan: GapPlan, phase: Phase): readonly string[] {
   const missing = row?.requestedWindow.missing ?? 0;
   return [
     `### ${phaseNumber(plan, phase)} ${titleOf(plan.names)(phase.key ?? "")} - ${counted(missing, "dia faltante", "dias faltantes")}`,
-    ...(row?.start ? [`${capital(startText(row.start))}.`] : []),
+    ...(row?.start ? [`${capital(startText(row.start, row.key))}.`] : []),
     "",
     ...fence(
       phase.steps.map((step) => [
