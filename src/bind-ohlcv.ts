@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { bindFiles, connectFiles } from "./bind-files.ts";
+import { type ConnectedProject, startProjectSandbox } from "./bind-sandbox.ts";
 import type { OhlcvConfig } from "./config.ts";
 import { parseLimits, type RateLimit } from "./core/budget/limits.ts";
 import { RetrofillError } from "./core/errors.ts";
-import type { Instant } from "./core/time/instant.ts";
 import type { Http } from "./engine/fetch/http.ts";
-import type { Clock } from "./engine/ports.ts";
 import type { BoundPipeline, BoundSource, Provider } from "./engine/project.ts";
 import { dividends, earnings, stockSplits } from "./pipelines/ohlcv/events.ts";
 import { marketData } from "./pipelines/ohlcv/market-data.ts";
@@ -134,12 +133,6 @@ function providerOf(
   };
 }
 
-interface ConnectedProject {
-  readonly dir: string;
-  readonly clock: Clock;
-  readonly now: () => Instant;
-}
-
 /** What is open to the providers of one project: connections, and the sandbox where the configuration names it. */
 export class OhlcvConnections implements AsyncDisposable {
   readonly #project: ConnectedProject;
@@ -194,27 +187,10 @@ export class OhlcvConnections implements AsyncDisposable {
   }
 
   #sandbox(source: Extract<SourceConfig, { kind: "sandbox" }>): Promise<string> {
-    this.#sandboxUrl ??= this.#startSandbox(source);
+    this.#sandboxUrl ??= startProjectSandbox(this.#project, source).then((sandbox) => {
+      this.#open.push(sandbox);
+      return sandbox.url;
+    });
     return this.#sandboxUrl;
   }
-
-  async #startSandbox(source: Extract<SourceConfig, { kind: "sandbox" }>): Promise<string> {
-    const { startSandbox } = await import("./sandbox/start-sandbox.ts");
-    const sandbox = await startSandbox({
-      dataDir: resolve(this.#project.dir, source.data),
-      faults: typeof source.faults === "string" ? source.faults : { ...source.faults },
-      seed: source.seed,
-      nowMs: this.#project.now(),
-      latencyMs: source.latencyMs,
-      ...(source.limit === undefined ? {} : { limits: parseLimits(source.limit) }),
-    }).catch(sandboxProblem);
-    this.#open.push(sandbox);
-    return sandbox.url;
-  }
-}
-
-/** The sandbox knows nothing of the engine's errors: what is wrong with its data, faults or port is the user's to see. */
-export function sandboxProblem(cause: unknown): never {
-  const { message } = cause as Error;
-  throw new RetrofillError("CONFIG_INVALID", `the sandbox cannot start: ${message}`, { cause });
 }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { alertsConfig } from "./alerts-config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { ohlcvSettings } from "./pipelines/ohlcv/settings.ts";
+import { retailSettings } from "./pipelines/retail/settings.ts";
 import { fileLayouts } from "./sources/files/layout.ts";
 
 /** Settings of a Polygon (Massive) source; the key comes from POLYGON_API_KEY. */
@@ -58,6 +59,58 @@ const fmpConfig = z.strictObject({
   limit: z.string().optional(),
 });
 
+/** The stores' KLK endpoint; no key. */
+const klkConfig = z.strictObject({
+  kind: z.literal("klk"),
+  /** Address, such as `http://host:7002`; KLK_BASE_URL goes before it. */
+  baseUrl: z.string().optional(),
+  limit: z.string().optional(),
+});
+
+/** The paged sales endpoint; its key comes from SALES_API_KEY. */
+const salesConfig = z.strictObject({
+  kind: z.literal("sales"),
+  /** Address; SALES_BASE_URL goes before it. */
+  baseUrl: z.string().optional(),
+  limit: z.string().optional(),
+  /** Lines a page. */
+  pageLimit: z.number().int().min(1).max(1_000).default(1_000),
+});
+
+/** The sandbox over sale lines, under one of the two contracts. */
+const retailSandboxConfig = z.strictObject({
+  kind: z.literal("sandbox"),
+  contract: z.enum(["klk", "sales"]).default("klk"),
+  /** Data directory, from the project's folder. */
+  data: z.string(),
+  limit: z.string().optional(),
+  pageLimit: z.number().int().min(1).max(1_000).default(1_000),
+  faults: z.union([z.string(), z.record(z.string(), z.number())]).default("none"),
+  seed: z.number().int().default(1),
+  latencyMs: z.number().min(0).default(0),
+});
+
+const retailConfig = retailSettings.extend({
+  /** Folder with CSV files of rows that a `ventas` table holds already: read before anybody is asked. */
+  existing: z.string().optional(),
+  source: z.discriminatedUnion("kind", [klkConfig, salesConfig, retailSandboxConfig]),
+  /** Chunks fetched at once: the load is a shop's server. */
+  concurrency: z.number().int().min(1).max(16).default(3),
+  publishRows: z.number().int().min(1).default(1_000_000),
+  repairRounds: z.number().int().min(0).max(2).default(2),
+  backoff: z
+    .strictObject({ baseMs: z.number().positive(), capMs: z.number().positive() })
+    .default({ baseMs: 5_000, capMs: 60_000 }),
+  /** The endpoint thinks for minutes before the first byte. */
+  timeouts: z
+    .strictObject({
+      connectMs: z.number().positive().default(10_000),
+      headersMs: z.number().positive().default(600_000),
+      bodyMs: z.number().positive().default(600_000),
+    })
+    .prefault({}),
+});
+
 const ohlcvConfig = ohlcvSettings.extend({
   source: z.discriminatedUnion("kind", [polygonConfig, binanceSourceConfig, sandboxConfig, filesConfig]),
   binance: binanceConfig.prefault({}),
@@ -84,7 +137,7 @@ const ohlcvConfig = ohlcvSettings.extend({
 const projectConfig = z.strictObject({
   /** Pins the business clock, such as `2026-03-20T20:00:00Z`; RETROFILL_NOW goes before it. */
   now: z.iso.datetime().optional(),
-  pipelines: z.strictObject({ ohlcv: ohlcvConfig.optional() }),
+  pipelines: z.strictObject({ ohlcv: ohlcvConfig.optional(), retail: retailConfig.optional() }),
   alerts: alertsConfig.prefault({}),
   store: z
     .strictObject({ memoryLimit: z.string().default("700MB"), threads: z.number().int().min(1).default(2) })
@@ -92,6 +145,7 @@ const projectConfig = z.strictObject({
 });
 
 export type ProjectConfig = z.infer<typeof projectConfig>;
+export type RetailConfig = z.infer<typeof retailConfig>;
 export type OhlcvConfig = z.infer<typeof ohlcvConfig>;
 /** What `retrofill.config.ts` exports: every setting that has a default may be left out. */
 export type ProjectConfigInput = z.input<typeof projectConfig>;

@@ -4,10 +4,12 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { ProjectConfig } from "./config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { type Instant, instant } from "./core/time/instant.ts";
+import type { Http } from "./engine/fetch/http.ts";
 import type { Clock } from "./engine/ports.ts";
-import type { Project } from "./engine/project.ts";
+import type { BoundPipeline, Project, Provider } from "./engine/project.ts";
 import type { SandboxSymbol } from "./new-project.ts";
 import { runCli } from "./surfaces/cli/cli.ts";
 import type { Host, InitResult, OpenProject, RunningSandbox } from "./surfaces/cli/host.ts";
@@ -47,7 +49,6 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     store,
     { fileBronze },
     files,
-    { bindOhlcv, OhlcvConnections },
     { ledgerOutbox },
     { createChannels },
     { fileCopies },
@@ -60,22 +61,22 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     import("./adapters/store/duckdb-store.ts"),
     import("./adapters/bronze/bronze.ts"),
     import("./adapters/files/run-files.ts"),
-    import("./bind-ohlcv.ts"),
     import("./adapters/ledger/outbox.ts"),
     import("./adapters/channels/channels.ts"),
     import("./adapters/files/file-copies.ts"),
   ]);
-  const { ohlcv } = config.pipelines;
   const { mkdir, statfs } = await import("node:fs/promises");
   const stateDir = join(dir, ".retrofill");
   await mkdir(stateDir, { recursive: true });
   const database = await LedgerDatabase.open(join(stateDir, "ledger.db"), () => Date.now());
   const bronzeRoot = join(stateDir, "bronze");
   const pinned = process.env.RETROFILL_NOW ?? config.now ?? null;
+  const businessNow = (): Instant => (pinned === null ? clock.now() : readPinned(pinned, "the pinned business now"));
+  const connected = await bindPipelines(config, { dir, stateDir, now: businessNow });
   const project: Project = {
     dir,
     stateDir,
-    pipelines: ohlcv ? [bindOhlcv(ohlcv, { dir, stateDir, note: noteOnStderr })] : [],
+    pipelines: connected.map(({ bound }) => bound),
     ledger: createLedger(database),
     budget: ledgerBudget(database),
     store: store.duckdbStore({
@@ -86,7 +87,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
       settings: config.store,
     }),
     bronze: fileBronze(bronzeRoot),
-    files: files.runFiles(join(stateDir, "runs")),
+    files: files.runFiles(join(stateDir, "runs"), dir),
     alerts: {
       rules: config.alerts.rules,
       channels: createChannels(config.alerts.channels, { stateDir, env: process.env, clock, note: noteOnStderr }),
@@ -96,7 +97,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     actor: process.env.RETROFILL_ACTOR ?? userName(),
     self: leases.thisProcess(),
     isAlive: leases.isAlive,
-    businessNow: () => (pinned === null ? clock.now() : readPinned(pinned, "the pinned business now")),
+    businessNow,
     freeBytes: async () => {
       const { bavail, bsize } = await statfs(stateDir);
       return bavail * bsize;
@@ -104,21 +105,49 @@ export async function openProject(options: { readonly dir: string | null }): Pro
     random: Math.random,
     hash: (text) => createHash("sha256").update(text).digest("hex"),
   };
-  const connections = ohlcv && new OhlcvConnections({ dir, clock, now: project.businessNow }, ohlcv);
   return {
     project,
     audit: ledgerAudit(database),
     copies: fileCopies({ configFile: CONFIG_FILE }),
     pinnedNow: pinned,
     connect(provider) {
-      if (!connections) throw new RetrofillError("SOURCE_UNCONFIGURED", "no pipeline in the configuration");
-      return connections.connect(provider);
+      const owner = connected.find(({ bound }) => bound.sources.some((one) => one.provider === provider));
+      if (!owner) throw new RetrofillError("SOURCE_UNCONFIGURED", `no pipeline asks ${provider.name}`);
+      return owner.connections.connect(provider);
     },
     async [Symbol.asyncDispose]() {
-      await connections?.[Symbol.asyncDispose]();
+      for (const { connections } of connected) await connections[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A pipeline, and what is open to those whom it asks. */
+interface ConnectedPipeline {
+  readonly bound: BoundPipeline;
+  readonly connections: AsyncDisposable & { connect(provider: Provider): Promise<Http> };
+}
+
+/** The pipelines that a configuration declares; each is loaded only where it is. */
+async function bindPipelines(
+  { pipelines: { ohlcv, retail } }: ProjectConfig,
+  project: { readonly dir: string; readonly stateDir: string; readonly now: () => Instant },
+): Promise<readonly ConnectedPipeline[]> {
+  const connected: ConnectedPipeline[] = [];
+  const place = { ...project, clock };
+  if (ohlcv) {
+    const { bindOhlcv, OhlcvConnections } = await import("./bind-ohlcv.ts");
+    const bound = bindOhlcv(ohlcv, { ...project, note: noteOnStderr });
+    connected.push({ bound, connections: new OhlcvConnections(place, ohlcv) });
+  }
+  if (retail) {
+    const { bindRetail, RetailConnections } = await import("./bind-retail.ts");
+    connected.push({
+      bound: bindRetail(retail, { ...project, note: noteOnStderr }),
+      connections: new RetailConnections(place, retail),
+    });
+  }
+  return connected;
 }
 
 function noteOnStderr(line: string): void {
@@ -126,7 +155,7 @@ function noteOnStderr(line: string): void {
 }
 
 async function init(options: { readonly dir: string; readonly pipelines: readonly string[] }): Promise<InitResult> {
-  const known = ["ohlcv"];
+  const known = ["ohlcv", "retail"];
   const unknown = options.pipelines.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     throw new RetrofillError("USAGE", `no pipeline is called ${unknown.join(", ")}`, {
@@ -136,6 +165,14 @@ async function init(options: { readonly dir: string; readonly pipelines: readonl
   const dir = resolve(options.dir);
   const project = await import("./new-project.ts");
   loadEnv(dir);
+  if (options.pipelines.includes("retail")) {
+    if (options.pipelines.length > 1) {
+      throw new RetrofillError("USAGE", "init writes one pipeline at a time", {
+        hint: "name the second one in retrofill.config.ts: a project may have both",
+      });
+    }
+    return initRetail(dir);
+  }
   if (process.env.POLYGON_API_KEY) {
     const files = await project.writeProject(dir, { kind: "polygon", limit: process.env.POLYGON_LIMIT ?? "5/min" });
     return {
@@ -151,6 +188,82 @@ async function init(options: { readonly dir: string; readonly pipelines: readonl
   const { writeBundledData } = await import("./sandbox/bundled-data.ts");
   const data = await writeBundledData(join(dir, project.SANDBOX_FOLDER));
   return initSandbox(dir, data);
+}
+
+/** A project with the chain's stores: KLK where its address is set, else the sandbox with the stores' documented days. */
+async function initRetail(dir: string): Promise<InitResult> {
+  const [{ writeRetailProject, EXISTING_FOLDER, SANDBOX_FOLDER }, { declaredEntries }] = await Promise.all([
+    import("./new-project.ts"),
+    import("./pipelines/retail/retail.ts"),
+  ]);
+  const isReal = Boolean(process.env.KLK_BASE_URL);
+  let nowMs: number | null = null;
+  if (!isReal) {
+    const { writeRetailFixture } = await import("./sandbox/retail/retail-fixture.ts");
+    const { mkdir } = await import("node:fs/promises");
+    await mkdir(join(dir, SANDBOX_FOLDER), { recursive: true });
+    const fixture = await writeRetailFixture(join(dir, SANDBOX_FOLDER));
+    nowMs = fixture.nowMs;
+    const { writeExistingTable } = await import("./existing-table.ts");
+    await writeExistingTable(fixture, { sandbox: join(dir, SANDBOX_FOLDER), to: join(dir, EXISTING_FOLDER) });
+  }
+  const files = await writeRetailProject(
+    dir,
+    nowMs === null ? { kind: "klk" } : { kind: "sandbox", now: instant(nowMs) },
+  );
+  const opened = await openProject({ dir });
+  try {
+    const bound = opened.project.pipelines.find(({ pipeline }) => pipeline.name === "retail");
+    if (!bound) throw new Error("unreachable: the project was written with retail");
+    await opened.project.ledger.putEntries("retail", declaredEntries(bound.pipeline), clock.now());
+    if (!isReal) await readExisting(opened, bound);
+  } finally {
+    await opened[Symbol.asyncDispose]();
+  }
+  return {
+    dir,
+    files: [...files, ...(isReal ? [] : [`${SANDBOX_FOLDER}/`, `${EXISTING_FOLDER}/`]), ".retrofill/"],
+    source: isReal
+      ? "KLK (KLK_BASE_URL is set)"
+      : "the sandbox (no KLK_BASE_URL is set): 19 real stores, every sale simulated; the days that the chain's table held are in",
+    notes: ["retrofill stores list", "retrofill gaps retail --report plan.md", "retrofill run retail"],
+  };
+}
+
+/** Takes in what the project's files hold: no call is made. */
+async function readExisting(opened: OpenProject, { pipeline, concurrency }: BoundPipeline): Promise<void> {
+  const { runRequest } = await import("./engine/run/perform.ts");
+  const { project } = opened;
+  await runRequest(
+    project,
+    {
+      selector: pipeline.name,
+      job: null,
+      entries: null,
+      narrow: {},
+      from: null,
+      to: null,
+      watermark: null,
+      limit: null,
+      maxConcurrent: concurrency,
+      withInputs: false,
+      ask: "held",
+      revert: null,
+    },
+    {
+      mode: "backfill",
+      overrideState: false,
+      reason: "what the table held before",
+      actor: project.actor,
+      businessNow: project.businessNow(),
+    },
+    {
+      connect: (provider) => opened.connect(provider),
+      observe: () => undefined,
+      signal: new AbortController().signal,
+      confirm: async () => true,
+    },
+  );
 }
 
 /** Writes a project on sandbox data that lie in its folder already, and registers what they serve. */
@@ -200,7 +313,7 @@ async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Pro
     import("./sandbox/start-sandbox.ts"),
     import("./sandbox/bundled-data.ts"),
     import("./core/budget/limits.ts"),
-    import("./bind-ohlcv.ts"),
+    import("./bind-sandbox.ts"),
   ]);
   let dataDir = options.data;
   let nowMs = options.now === null ? null : readPinned(options.now, "--now");

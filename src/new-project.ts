@@ -34,15 +34,30 @@ export type NewSource =
 /** Folder of a project's sandbox data. */
 export const SANDBOX_FOLDER = "sandbox";
 
+/** Folder of what a retail project's table held before. */
+export const EXISTING_FOLDER = "existing";
+
+/** Writes a project of the chain's stores. @throws RetrofillError CONFIG_INVALID where one exists */
+export async function writeRetailProject(
+  dir: string,
+  source: { readonly kind: "klk" } | { readonly kind: "sandbox"; readonly now: Instant },
+): Promise<readonly string[]> {
+  return writeFiles(dir, retailConfigText(source));
+}
+
 /** Writes a project's configuration. @throws RetrofillError CONFIG_INVALID where one exists */
 export async function writeProject(dir: string, source: NewSource): Promise<readonly string[]> {
+  return writeFiles(dir, configText(source));
+}
+
+async function writeFiles(dir: string, config: string): Promise<readonly string[]> {
   const file = join(dir, CONFIG_FILE);
   if (existsSync(file)) {
     throw new RetrofillError("CONFIG_INVALID", `${file} exists already`, { hint: "init never overwrites a project" });
   }
   await mkdir(dir, { recursive: true });
-  await writeFile(file, configText(source));
-  await writeFile(join(dir, ".gitignore"), ".retrofill/\n.env\nsandbox/\n");
+  await writeFile(file, config);
+  await writeFile(join(dir, ".gitignore"), ".retrofill/\n.env\nsandbox/\nexisting/\nlogs/\n");
   return [CONFIG_FILE, ".gitignore"];
 }
 
@@ -63,6 +78,45 @@ export async function registerSymbols(
     }),
   );
   await ledger.putEntries(pipeline.name, entries, now);
+}
+
+function retailConfigText(source: Parameters<typeof writeRetailProject>[1]): string {
+  if (source.kind === "klk") {
+    return `import { defineConfig } from "retrofill";
+
+// The address is read from KLK_BASE_URL (environment or .env). Days are local days of America/Caracas.
+export default defineConfig({
+  pipelines: {
+    retail: {
+      source: { kind: "klk" },
+      since: "365d",
+      // Ranges of more days are known to time out.
+      chunkDays: 2,
+    },
+  },
+});
+`;
+  }
+  return `import { defineConfig } from "retrofill";
+
+// 19 real stores; every sale is simulated. Days are local days of America/Caracas.
+export default defineConfig({
+  // The night after the sandbox's last day: what is due is judged as of then.
+  now: "${formatInstant(source.now)}",
+  pipelines: {
+    retail: {
+      // Each command starts this sandbox on a free loopback port and ends it; switching to the real endpoint is
+      // source: { kind: "klk" } and KLK_BASE_URL, or { kind: "sales" }, SALES_BASE_URL and SALES_API_KEY.
+      source: { kind: "sandbox", contract: "klk", data: "./${SANDBOX_FOLDER}", limit: "50/s" },
+      since: "2025-10-28",
+      // Rows that the chain's own table held before: read first, for nothing.
+      existing: "./${EXISTING_FOLDER}",
+      chunkDays: 2,
+      backoff: { baseMs: 250, capMs: 5_000 },
+    },
+  },
+});
+`;
 }
 
 function configText(source: NewSource): string {

@@ -50,6 +50,8 @@ export interface ChunkProgress {
   readonly next: SourceRequest | null;
   /** With a next page: the end of what the whole question asks. */
   readonly until?: Instant;
+  /** With a next page of a source whose pages belong together: where the last record stood. */
+  readonly place?: string;
   readonly complete: boolean;
 }
 

@@ -11,13 +11,18 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** A request without host and without credential: what is asked. Equal requests have equal `target`s. */
+/** A request without host and without credential: what is asked. */
 export interface SourceRequest {
   readonly method: "GET" | "POST";
   /** Path and query, starting with `/`. */
   readonly target: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+}
+
+/** What is asked, as text: equal for equal requests. */
+export function requestIdentity({ target, body }: SourceRequest): string {
+  return body === undefined ? target : `${target} ${body}`;
 }
 
 /** An answer as classifiers see it. */
@@ -59,6 +64,8 @@ export type Outcome =
       readonly next: SourceRequest | null;
       /** End of the last record's slot, or null without records. */
       readonly through: Instant | null;
+      /** Of sources with `pagesTogether`: where the last record stands in the order of the pages, as text that sorts. */
+      readonly place?: string;
       /** The source says its newest rows may still change. */
       readonly provisional: boolean;
       /** Every record has exactly the declared JSON types: it may be read on the fast path. */
@@ -88,8 +95,15 @@ export type FieldType =
   | "string"
   /** A text that JSON would take for a finite number, such as `"0.01634790"`; read as DOUBLE. */
   | "decimal-text"
+  /** A finite number or a text that is one; read as VARCHAR, for a column that is a DECIMAL. */
+  | "decimal"
   /** A text `YYYY-MM-DD`; read as BIGINT, epoch milliseconds of its UTC midnight. */
-  | "date";
+  | "date"
+  /** An ISO 8601 text with an offset; read as BIGINT, epoch milliseconds. */
+  | "instant";
+
+/** A place inside a record: names of members, numbers for places in lists, from 0. */
+export type MemberPath = readonly (string | number)[];
 
 /** A field of a record that is an object, found by its name. */
 export interface NamedField {
@@ -99,6 +113,8 @@ export interface NamedField {
   readonly nullable?: boolean;
   /** Member of the record, where the field has another name: columns do not tell `T` from `t`. */
   readonly member?: string;
+  /** Places inside the record, where it lies deeper or not always in one; the first that is there and not null counts. */
+  readonly members?: readonly MemberPath[];
   readonly at?: never;
 }
 
@@ -106,21 +122,25 @@ export interface NamedField {
  * A field of a record that is a list, found by its place, from 0; a list too short for a required one is unreadable.
  * Without a place (`at: null`) the source never sends it: null in every record, for columns that other sources fill.
  */
-export type PlacedField = { readonly type: FieldType; readonly nullable?: never; readonly member?: never } & (
-  | { readonly required: boolean; readonly at: number }
-  | { readonly required: false; readonly at: null }
-);
+export type PlacedField = {
+  readonly type: FieldType;
+  readonly nullable?: never;
+  readonly member?: never;
+  readonly members?: never;
+} & ({ readonly required: boolean; readonly at: number } | { readonly required: false; readonly at: null });
 
 /** Where the records of a body lie and which JSON types their fields have. */
 export interface RecordShape {
   /** Member of the body that holds the array of records, such as `results`; empty when the body is that array. */
   readonly path: string;
+  /** The body may also be that array itself. */
+  readonly isBare?: boolean;
   /** Records are objects with named fields, or lists with placed ones. */
   readonly fields: Readonly<Record<string, NamedField>> | Readonly<Record<string, PlacedField>>;
   /** Field with the provider's stamp, epoch milliseconds once it is read. */
   readonly stamp: string;
-  /** The stamp lies anywhere inside the slot or at its end, instead of where the axis says. */
-  readonly stampWithin?: boolean;
+  /** The stamp lies anywhere inside the slot, with its end or with its start, instead of where the axis says. */
+  readonly stampWithin?: "(start, end]" | "[start, end)";
   /** Field that tells the series of a record, where one body holds many. */
   readonly key?: string;
   /** How this source stamps, where that is not what the axis says. */
@@ -182,8 +202,11 @@ export interface Source {
   readonly system: string;
   /** Whether it can answer for this series. */
   serves(series: Series): boolean;
-  /** Requests that together answer `gaps` of one series with the fewest calls; whole slots, in order, disjoint. */
-  windows(series: Series, gaps: IntervalSet): readonly Interval[];
+  /**
+   * Requests that together answer `gaps` of one series with the fewest calls; whole slots, in order, disjoint. `most`
+   * are the slots that a request asks for at once where somebody has said so; sources without such a choice ignore it.
+   */
+  windows(series: Series, gaps: IntervalSet, most?: number): readonly Interval[];
   /** The request that asks for `window` of `series`. */
   request(series: Series, window: Interval): SourceRequest;
   /** What an answer to `request` means. */
@@ -191,6 +214,13 @@ export interface Source {
   readonly records: RecordShape;
   /** Row counts at which this source is known to cut an answer without saying so. */
   readonly silentCaps: readonly number[];
+  /** A time-out says that too much was asked: half of the window is asked next, and not more in the rest of the run. */
+  readonly splitsOnTimeout?: boolean;
+  /**
+   * A slot's records may go on from one page to the next: a page alone claims nothing, the last one claims for all. A
+   * page must then stand behind the one before (`place`), or the pages would never end.
+   */
+  readonly pagesTogether?: boolean;
   /** For answers that hold many series: which series one question answers together. */
   group?(series: Series): string;
   /** For answers that hold many series: the value of `records.key` in the rows of `series`. */
@@ -201,7 +231,8 @@ export interface Source {
 
 /** Files that a run leaves for people: its log as JSON lines, and its results. */
 export interface RunFiles {
-  log(runId: string, line: Readonly<Record<string, unknown>>): void;
+  /** Also writes the line to `copy`, a path from the project's folder. */
+  log(runId: string, line: Readonly<Record<string, unknown>>, copy?: string | null): void;
   readLog(runId: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Writes the run's results by rename and returns the path. */
   writeResults(runId: string, results: object): Promise<string>;

@@ -9,6 +9,7 @@ import type { Alerting } from "./alert/alerting.ts";
 import type { Bronze } from "./bronze-port.ts";
 import type { Budget } from "./budget-port.ts";
 import type { Ledger, Owner } from "./ledger-port.ts";
+import type { DayReporting } from "./plan/day-plan.ts";
 import type { Clock, RunFiles, Source } from "./ports.ts";
 import type { Store } from "./store-port.ts";
 
@@ -45,6 +46,8 @@ export interface BoundPipeline {
   /** Rows after which fetched chunks are published together. */
   readonly publishRows: number;
   readonly repairRounds: number;
+  /** For pipelines of days: how gaps are reported and healed in phases. Loaded when used. */
+  readonly dayReporting?: () => Promise<DayReporting>;
   /** Sizes in force, for the plan. */
   readonly shown: Readonly<Record<string, string>>;
 }

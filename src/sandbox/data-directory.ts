@@ -5,6 +5,9 @@ import { z } from "zod";
 import type { CandleSeries } from "./candle-series.ts";
 import { type EventsFile, type EventsInput, eventsSchema, NO_EVENTS, type TickerEvents } from "./events.ts";
 
+/** Name of the manifest in a directory of candles. */
+export const MANIFEST = "manifest.json";
+
 export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] as const;
 export type Timeframe = (typeof TIMEFRAMES)[number];
 

@@ -13,12 +13,16 @@ export interface Answer {
   readonly isData: boolean;
   /** Data faults that changed this answer. */
   readonly faults?: readonly DataFault[];
+  /** Nothing of this is sent: the client waits for `stallMs`, then the connection ends. */
+  readonly isStalled?: boolean;
 }
 
 /** A request that has been let in. */
 export interface ProviderRequest {
   readonly path: string;
   readonly query: URLSearchParams;
+  /** As sent; empty unless the method is POST. */
+  readonly body: string;
   /** Scheme, host and port under which the sandbox is reached. */
   readonly origin: string;
   /** Hex text, as providers send to identify an answer. */
@@ -49,6 +53,8 @@ export interface Provider {
   readonly name: string;
   /** Name of the kind of request for the report, or null when the path is not this provider's. */
   pathKind(path: string): string | null;
+  /** How a path is asked; absent = every path by GET. */
+  methodOf?(path: string): "GET" | "POST";
   /** Whoever asks is answered, without a credential. */
   readonly isOpen?: boolean;
   /** In the place of the limits per key. */

@@ -4,9 +4,6 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { instant } from "../core/time/instant.ts";
 import { ArrivalWindows, type Limit } from "./arrival-windows.ts";
-import { binanceProvider } from "./binance/binance.ts";
-import type { BinanceSettings } from "./binance/world.ts";
-import { openDataDirectory } from "./data-directory.ts";
 import {
   type AnswerFault,
   decideFaults,
@@ -15,21 +12,16 @@ import {
   type FaultProfileName,
   faultRates,
 } from "./faults.ts";
-import { fmpProvider } from "./fmp/fmp.ts";
-import type { FmpSettings } from "./fmp/world.ts";
-import { polygonProvider } from "./polygon/polygon.ts";
-import type { PolygonSettings } from "./polygon/world.ts";
+import { openWorld, type World, type WorldOptions } from "./open-world.ts";
 import { type Answer, type Provider, type Providers, providerOf } from "./provider.ts";
 import { type SandboxReport, Tally } from "./sandbox-report.ts";
 
-export interface SandboxOptions {
-  /** Directory with `manifest.json`, candles and maybe `events.json`, see docs/sandbox.md. */
-  readonly dataDir: string;
+export interface SandboxOptions extends WorldOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
   /**
-   * Requests let in per provider and API key; more are answered with 429. Default none. A contract with its own gate has
-   * that.
+   * Requests let in per provider and API key (per provider where it has no keys); more are answered with 429. Default
+   * none. A contract with its own gate has that.
    */
   readonly limits?: readonly Limit[];
   /** Absent = any key that is not empty. */
@@ -40,8 +32,6 @@ export interface SandboxOptions {
   readonly seed?: number;
   /** The sandbox's present: bars that start later are not there yet. Absent = after all data. It can be moved. */
   readonly nowMs?: number;
-  /** Answers are cut at this many rows without saying so. */
-  readonly silentCapRows?: number;
   /** Wait before each answer. */
   readonly latencyMs?: number;
   /** Send `Retry-After` with a 429. Absent = as the contract has it: Polygon does not. */
@@ -50,9 +40,6 @@ export interface SandboxOptions {
   readonly stallMs?: number;
   /** Windows up to this many days are answered without `holes`. Default 20. */
   readonly holeMinDays?: number;
-  readonly polygon?: PolygonSettings;
-  readonly binance?: BinanceSettings;
-  readonly fmp?: FmpSettings;
 }
 
 /** A running sandbox. */
@@ -87,29 +74,23 @@ const BLOCK_PAGE =
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const rates = faultRates(options.faults);
-  const directory = await openDataDirectory(options.dataDir);
-  const present: Present = { nowMs: options.nowMs ?? null };
-  const base = { directory, silentCapRows: options.silentCapRows ?? null };
-  const providers: Providers = [
-    polygonProvider(inPresent(present, { ...base, settings: options.polygon ?? {} })),
-    binanceProvider(inPresent(present, { ...base, settings: options.binance ?? {} })),
-    fmpProvider(inPresent(present, { directory, settings: options.fmp ?? {} })),
-  ];
-  const front = new Front({ providers, present, options, rates });
+  const present = { nowMs: options.nowMs ?? null };
+  const world = await openWorld(options, present);
+  const front = new Front({ world, present, options, rates });
   const server = createServer((request, response) => void front.handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(options.port ?? 0, "127.0.0.1");
   try {
     await once(server, "listening");
   } catch (cause) {
-    await directory.close();
+    await world.close();
     throw cause;
   }
   const { port } = server.address() as AddressInfo;
   front.origin = `http://127.0.0.1:${port}`;
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= stop(server, front).then(() => directory.close());
+    closing ??= stop(server, front).then(() => world.close());
     return closing;
   };
   return {
@@ -129,20 +110,10 @@ async function stop(server: Server, front: Front): Promise<void> {
   await closed;
 }
 
-/** The sandbox's present, which its owner moves. */
-interface Present {
-  nowMs: number | null;
-}
-
-/** `world` with the sandbox's present, wherever that has been moved when it is read. */
-function inPresent<World extends object>(present: Present, world: World): World & { readonly nowMs: number | null } {
-  return Object.defineProperty({ ...world, nowMs: null }, "nowMs", { enumerable: true, get: () => present.nowMs });
-}
-
 /** The door: keys, limits, faults and counts, in this order; what is behind it is the provider's. */
 class Front {
   readonly #providers: Providers;
-  readonly #present: Present;
+  readonly #present: { nowMs: number | null };
   readonly #options: SandboxOptions;
   readonly #rates: FaultProfile;
   readonly #seed: number;
@@ -153,13 +124,13 @@ class Front {
   origin = "";
 
   constructor(given: {
-    readonly providers: Providers;
-    readonly present: Present;
+    readonly world: World;
+    readonly present: { nowMs: number | null };
     readonly options: SandboxOptions;
     readonly rates: FaultProfile;
   }) {
-    const { providers, present, options, rates } = given;
-    this.#providers = providers;
+    const { world, present, options, rates } = given;
+    this.#providers = world.providers;
     this.#present = present;
     this.#options = options;
     this.#rates = rates;
@@ -204,19 +175,20 @@ class Front {
 
     const provider = providerOf(this.#providers, path);
     const tally = this.#tally;
-    const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}`;
     tally.arrived(provider.pathKind(path) ?? "unknown");
-    const key = provider.keyOf(request.headers, url.searchParams);
+    const key = provider.isOpen ? "everybody" : provider.keyOf(request.headers, url.searchParams);
     const isLetIn = provider.isOpen || this.#isKnown(key);
     const refusal = provider.gate?.arrive(path, arrivedAt) ?? null;
-    const client = `${provider.name} ${key ?? ""}`;
-    const waitMs = isLetIn && provider.gate === undefined ? this.#windows.arrive(client, arrivedAt) : 0;
+    const isLimited = isLetIn && provider.gate === undefined;
+    const waitMs = isLimited ? this.#windows.arrive(`${provider.name} ${key}`, arrivedAt) : 0;
+    const body = method === "POST" ? await readBody(request) : "";
+    const identity = `${method} ${path}${queryText(url.searchParams, provider.keyParameters)}${bodyText(body)}`;
     await this.#latency();
     if (!isLetIn) return this.#send(response, provider.refuseKey(this.#requestId(identity, 0)));
     if (refusal !== null) return this.#send(response, refusal);
     if (waitMs > 0) return this.#refuseRate(response, provider, identity, waitMs);
 
-    if (method !== "GET") {
+    if (method !== (provider.methodOf?.(path) ?? "GET")) {
       return this.#send(response, { status: 405, contentType: "text/plain", body: "", isData: false });
     }
     const attempt = (this.#attempts.get(identity) ?? 0) + 1;
@@ -230,6 +202,7 @@ class Front {
     const answer = await provider.answer({
       path,
       query: url.searchParams,
+      body,
       origin: this.origin,
       requestId,
       dataFaults: faults.data,
@@ -239,6 +212,7 @@ class Front {
         holeMinDays: this.#options.holeMinDays ?? DEFAULT_HOLE_MIN_DAYS,
       },
     });
+    if (answer.isStalled) return this.#stall(response);
     if (faults.answer === "cut") {
       tally.injected("cut");
       return this.#sendCut(response, answer, identity);
@@ -380,6 +354,25 @@ function hex8(fraction: number): string {
 function queryText(query: URLSearchParams, keyParameters: readonly string[]): string {
   const asked = [...query].filter(([name]) => !keyParameters.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1));
   return asked.length === 0 ? "" : `?${new URLSearchParams(asked)}`;
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  request.setEncoding("utf8");
+  let text = "";
+  for await (const part of request) text += part;
+  return text;
+}
+
+/** A JSON object with its keys in one order, so that the same question is one request however it is written. */
+function bodyText(body: string): string {
+  if (body === "") return "";
+  try {
+    const json: unknown = JSON.parse(body);
+    if (typeof json !== "object" || json === null) return ` ${body}`;
+    return ` ${JSON.stringify(Object.fromEntries(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1))))}`;
+  } catch {
+    return ` ${body}`;
+  }
 }
 
 /** A gateway's answer: JSON, a page, or nothing. */

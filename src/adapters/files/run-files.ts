@@ -4,13 +4,15 @@ import { dirname, join } from "node:path";
 import type { RunFiles } from "../../engine/ports.ts";
 import { writeDurably } from "../bronze/bronze.ts";
 
-/** One folder a run below `root`: its log and its results; no two runs share a file. */
-export function runFiles(root: string): RunFiles {
+/** One folder a run below `root`: its log and its results; no two runs share a file. Copies of logs go below `dir`. */
+export function runFiles(root: string, dir: string): RunFiles {
   return {
-    log(runId, line) {
-      const folder = join(root, runId);
-      mkdirSync(folder, { recursive: true });
-      appendFileSync(join(folder, "run.log"), `${JSON.stringify(line)}\n`);
+    log(runId, line, copy = null) {
+      const files = [join(root, runId, "run.log"), ...(copy === null ? [] : [join(dir, copy)])];
+      for (const file of files) {
+        mkdirSync(dirname(file), { recursive: true });
+        appendFileSync(file, `${JSON.stringify(line)}\n`);
+      }
     },
 
     async readLog(runId) {

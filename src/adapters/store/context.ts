@@ -3,6 +3,7 @@ import type { Series } from "../../core/dataset/series.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { PublishRequest, SourceShape } from "../../engine/store-port.ts";
 import { type AxisGroup, groupByAxis } from "./axes.ts";
+import { type Question, questionsOf } from "./questions.ts";
 import { fillTable } from "./rows.ts";
 
 /** One series that an object answers: most objects have one, an answer for all keys of a date has many. */
@@ -21,6 +22,8 @@ export interface Context {
   readonly groupOf: readonly AxisGroup[];
   /** In the order of the request's objects. */
   readonly claims: readonly Claim[];
+  /** By ordinal of the object. */
+  readonly questions: ReadonlyMap<number, Question>;
 }
 
 /** What writing rows has to know of a publication or a build. */
@@ -34,6 +37,7 @@ export interface Writing {
 /** Numbers the series and axes of `request` and fills `series_t` and `object_t`, which SQL joins to. */
 export async function openContext(connection: DuckDBConnection, request: PublishRequest): Promise<Context> {
   const { groups, groupOf } = groupByAxis(request.series);
+  const questions = questionsOf(request.objects);
   const numbers = new Map(request.series.map(({ series }, i) => [series.key, i]));
   const claims = request.objects.flatMap((object) =>
     object.keys.map((key): Claim => {
@@ -47,11 +51,12 @@ export async function openContext(connection: DuckDBConnection, request: Publish
     connection,
     request.dataset.key,
     request.series.map(({ series }) => series),
+    { withAsk: true },
   );
   await fillTable(
     connection,
     "object_t",
-    "object_no bigint, series_no integer, series_key varchar, match varchar, axis_no integer, step_ms bigint, shift_ms bigint, business_now bigint, received_ms bigint",
+    "object_no bigint, question_no bigint, series_no integer, series_key varchar, match varchar, axis_no integer, step_ms bigint, shift_ms bigint, business_now bigint, received_ms bigint",
     claims.map(({ object, seriesNo }) => {
       const group = groupOf[seriesNo] as AxisGroup;
       const series = request.series[seriesNo]?.series as Series;
@@ -60,6 +65,7 @@ export async function openContext(connection: DuckDBConnection, request: Publish
       const match = shape.match?.(series) ?? null;
       return [
         object.ordinal,
+        questions.get(object.ordinal)?.no ?? object.ordinal,
         seriesNo,
         series.key,
         match,
@@ -71,7 +77,7 @@ export async function openContext(connection: DuckDBConnection, request: Publish
       ];
     }),
   );
-  return { connection, request, groups, groupOf, claims };
+  return { connection, request, groups, groupOf, claims, questions };
 }
 
 /** How the body of an object is read. */
@@ -82,17 +88,27 @@ export function shapeOf({ sources, dataset }: PublishRequest, object: ObjectReco
   return shape;
 }
 
-/** Fills `series_t`: the key columns of each of `series` under its place in the list. */
+/**
+ * Fills `series_t`: the key columns of each of `series` under its place in the list, and with `withAsk` what its source
+ * is told of it.
+ */
 export function fillSeries(
   connection: DuckDBConnection,
   key: readonly string[],
   series: readonly Series[],
+  { withAsk = false }: { readonly withAsk?: boolean } = {},
 ): Promise<void> {
+  const told = withAsk ? [...new Set(series.flatMap(({ ask }) => Object.keys(ask)))].sort() : [];
+  const columns = [
+    "series_no integer",
+    ...key.map((k) => `${k} varchar`),
+    ...told.map((name) => `ask_${name} varchar`),
+  ];
   return fillTable(
     connection,
     "series_t",
-    `series_no integer, ${key.map((k) => `${k} varchar`).join(", ")}`,
-    series.map(({ parts }, i) => [i, ...key.map((k) => parts[k] ?? "")]),
+    columns.join(", "),
+    series.map(({ parts, ask }, i) => [i, ...key.map((k) => parts[k] ?? ""), ...told.map((name) => ask[name] ?? null)]),
   );
 }
 

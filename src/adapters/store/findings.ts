@@ -8,6 +8,7 @@ import { findHoles } from "./holes.ts";
 import { type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
 import { storedRows, text } from "./tables.ts";
+import { findThin } from "./thin-slots.ts";
 
 type Blocked = Findings["blocked"][number];
 
@@ -23,19 +24,29 @@ export async function makeFindings(
       : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
   const bySeries = request.series.map((): JudgedObject[] => []);
   for (const one of objects) bySeries[one.seriesNo]?.push(one);
+  const series = request.series.map((one) => one.series);
+  const thin =
+    request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
   const blocked = await findBlocked(context, objects, bySeries);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
       const own = bySeries[i] ?? [];
-      const found = { holes: holes[i] ?? [], blocked: blocked[i] ?? [] };
+      const found = { holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
       const rejudged = request.rejudge?.get(series.key);
       if (rejudged !== undefined) return [series.key, { answered: [], ...found, rejudged }];
-      const answered = own.map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
+      const answered = own
+        .filter(({ object }) => object.answered.start < object.answered.end)
+        .map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
       return [series.key, { answered, ...found }];
     }),
   );
+}
+
+/** The part of findings that tells thin slots, where there are any. */
+export function thinOf(thin: IntervalSet = []): Pick<Findings, "thin"> {
+  return thin.length === 0 ? {} : { thin };
 }
 
 /**
@@ -60,11 +71,14 @@ async function findBlocked(
       else list.push({ ...rest, chunk, reason });
     }
   };
-  for (const one of objects) if (one.blocked) add(one, one.object.answered, "too many bad records");
+  for (const one of objects) {
+    if (one.blocked && one.object.answered.start < one.object.answered.end)
+      add(one, one.object.answered, "too many bad records");
+  }
   for (const row of await stoppedSlots(context)) {
     const one = byNo.get(claimId(Number(row.object_no), Number(row.series_no))) as JudgedObject;
     const at = instant(Number(row.slot_ms));
-    const { start, end } = one.object.answered;
+    const { start, end } = one.question.claimed;
     // A record outside what was asked claims nothing.
     if (one.blocked || at < start || at >= end) continue;
     add(one, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
@@ -91,6 +105,10 @@ async function stoppedSlots({ connection, request }: Context): Promise<readonly 
 
 function answeredAfter(own: readonly JudgedObject[], one: JudgedObject): IntervalSet {
   return normalize(
-    own.filter((other) => other.object.ordinal > one.object.ordinal).map((other) => other.object.answered),
+    own
+      .filter((other) => other.object.ordinal > one.object.ordinal)
+      .filter((other) => other.question.no !== one.question.no)
+      .map((other) => other.object.answered)
+      .filter(({ start, end }) => start < end),
   );
 }

@@ -1,7 +1,8 @@
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { Claim, Context } from "./context.ts";
-import { hasRows, rowsOf } from "./rows.ts";
+import type { Question } from "./questions.ts";
+import { hasRows, type Row, rowsOf } from "./rows.ts";
 import { payloadColumns, rowKeyOf, sameRow, storedRows, text } from "./tables.ts";
 
 /** The reason of a record that is sound, but not written because another one for its slot wins. */
@@ -15,6 +16,8 @@ export interface JudgedObject extends Claim {
   readonly complete: boolean;
   /** Its window and the slots of its sound records. */
   readonly extent: Interval;
+  /** The first page of what it answers, and what all pages of that answer together. */
+  readonly question: Question;
 }
 
 /**
@@ -33,18 +36,21 @@ export async function judgeObjects(context: Context): Promise<readonly JudgedObj
      from staged_t group by object_no, series_no`,
   );
   const byNo = new Map(rows.map((row) => [`${row.object_no} ${row.series_no}`, row]));
+  const sums = sumsByQuestion(context, rows);
   const judged = context.claims.map(({ object, seriesNo }): JudgedObject => {
     const row = byNo.get(`${object.ordinal} ${seriesNo}`);
-    if (!row) return { object, seriesNo, blocked: false, complete: true, extent: object.answered };
-    const bad = Number(row.bad);
+    const question = questionOf(context, object.ordinal);
+    // A question is judged as a whole: the last page speaks for the slots of all.
+    const sum = sums.get(`${question.no} ${seriesNo}`) ?? { sound: 0, bad: 0, unplaced: 0 };
     const { start, end } = object.answered;
     return {
       object,
       seriesNo,
-      blocked: bad > errorThreshold * (bad + Number(row.sound)),
-      complete: row.unplaced === 0,
+      question,
+      blocked: sum.bad > errorThreshold * (sum.bad + sum.sound),
+      complete: sum.unplaced === 0,
       extent:
-        row.low === null
+        !row || row.low === null
           ? object.answered
           : { start: earlier(start, instant(Number(row.low))), end: later(end, instant(Number(row.high) + 1)) },
     };
@@ -58,6 +64,32 @@ export async function judgeObjects(context: Context): Promise<readonly JudgedObj
   return judged;
 }
 
+interface Sums {
+  readonly sound: number;
+  readonly bad: number;
+  readonly unplaced: number;
+}
+
+function sumsByQuestion(context: Context, rows: readonly Row[]): ReadonlyMap<string, Sums> {
+  const sums = new Map<string, Sums>();
+  for (const row of rows) {
+    const id = `${questionOf(context, Number(row.object_no)).no} ${row.series_no}`;
+    const before = sums.get(id) ?? { sound: 0, bad: 0, unplaced: 0 };
+    sums.set(id, {
+      sound: before.sound + Number(row.sound),
+      bad: before.bad + Number(row.bad),
+      unplaced: before.unplaced + Number(row.unplaced),
+    });
+  }
+  return sums;
+}
+
+function questionOf({ questions }: Context, ordinal: number): Question {
+  const found = questions.get(ordinal);
+  if (!found) throw new Error(`unreachable: object ${ordinal} is not in this publication`);
+  return found;
+}
+
 /**
  * The sound objects in layers: those of one layer touch no slot twice, and a later answer lies in a later layer than
  * all it overlaps. Written layer by layer, a publication is the same as its objects published one by one.
@@ -65,20 +97,40 @@ export async function judgeObjects(context: Context): Promise<readonly JudgedObj
 export function layersOf(objects: readonly JudgedObject[]): readonly (readonly JudgedObject[])[] {
   const layers: JudgedObject[][] = [];
   const placed = new Map<number, { readonly extent: Interval; readonly layer: number }[]>();
-  const inOrder = objects.filter((one) => !one.blocked).sort((a, b) => a.object.ordinal - b.object.ordinal);
-  for (const one of inOrder) {
-    const others = placed.get(one.seriesNo) ?? [];
-    placed.set(one.seriesNo, others);
+  for (const pages of byQuestion(objects.filter((one) => !one.blocked))) {
+    const [{ seriesNo }] = pages;
+    const own = hullOf(pages.map(({ extent }) => extent));
+    const others = placed.get(seriesNo) ?? [];
+    placed.set(seriesNo, others);
     let layer = 0;
     for (const { extent, layer: under } of others) {
-      if (extent.start < one.extent.end && one.extent.start < extent.end) layer = Math.max(layer, under + 1);
+      if (extent.start < own.end && own.start < extent.end) layer = Math.max(layer, under + 1);
     }
-    others.push({ extent: one.extent, layer });
+    others.push({ extent: own, layer });
     const peers = layers[layer] ?? [];
     layers[layer] = peers;
-    peers.push(one);
+    for (const page of pages) peers.push(page);
   }
   return layers;
+}
+
+type Pages = readonly [JudgedObject, ...JudgedObject[]];
+
+/** The pages of each question and series, in the order in which the questions were answered. */
+function byQuestion(objects: readonly JudgedObject[]): readonly Pages[] {
+  const groups = new Map<string, [JudgedObject, ...JudgedObject[]]>();
+  for (const one of [...objects].sort((a, b) => a.object.ordinal - b.object.ordinal)) {
+    const id = `${one.question.no} ${one.seriesNo}`;
+    const pages = groups.get(id);
+    if (pages) pages.push(one);
+    else groups.set(id, [one]);
+  }
+  const last = (pages: Pages): number => (pages[pages.length - 1] as JudgedObject).object.ordinal;
+  return [...groups.values()].sort((a, b) => last(a) - last(b));
+}
+
+function hullOf(spans: readonly Interval[]): Interval {
+  return spans.reduce((hull, next) => ({ start: earlier(hull.start, next.start), end: later(hull.end, next.end) }));
 }
 
 async function blockObjects({ connection, request }: Context, blocked: readonly JudgedObject[]): Promise<void> {
@@ -90,7 +142,7 @@ async function blockObjects({ connection, request }: Context, blocked: readonly 
       ${blocked.map(({ object, seriesNo }) => `(${object.ordinal}, ${seriesNo})`).join(", ")})`);
 }
 
-/** The last record of a row within one answer wins. */
+/** The last record of a row within one answer wins, of whose pages the last. */
 async function dropRepeats({ connection, request }: Context): Promise<void> {
   const own = rowKeyOf(request.dataset)
     .map((name) => `, ${name}`)
@@ -101,12 +153,15 @@ async function dropRepeats({ connection, request }: Context): Promise<void> {
     own === ""
       ? `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms // 3840000
          having count(*) > bit_count(bit_or(1::ubigint << (slot_ms // 60000 % 64)::ubigint))`
-      : `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms${own} having count(*) > 1`,
+      : `select o.question_no from staged_t g join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
+         where reason is null group by o.question_no, g.series_no, slot_ms${own} having count(*) > 1`,
   );
   if (!repeats) return;
   await connection.run(`update staged_t set reason = ${text(SUPERSEDED)} where rowid in (
-    select id from (select rowid as id, row_number() over (partition by object_no, series_no, slot_ms${own} order by row_no desc) as place
-      from staged_t where reason is null) where place > 1)`);
+    select id from (select g.rowid as id, row_number() over (partition by o.question_no, g.series_no, slot_ms${own}
+        order by g.object_no desc, row_no desc) as place
+      from staged_t g join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
+      where reason is null) where place > 1)`);
 }
 
 /** Objects that are published after later answers for the same slots: the later answers stay. */

@@ -3,7 +3,7 @@ import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { PublishRequest } from "../../engine/store-port.ts";
 import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
-import { isOvertaken, type JudgedObject } from "./judge.ts";
+import { isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
 
@@ -126,8 +126,11 @@ async function findLost({ connection, request }: Context, within: Interval): Pro
       join layer_t o on o.series_no = c.series_no and o.complete and c.slot_ms >= o.start_ms and c.slot_ms < o.end_ms
     ) lost
     where stored_object < object_no and not ${isOvertaken("lost")}
-      and not exists (select 1 from staged_t j where j.reason is not null and j.object_no = lost.object_no
-        and j.series_no = lost.series_no and j.slot_ms = lost.slot_ms)`);
+      and not exists (select 1 from staged_t j
+        join object_t jo on jo.object_no = j.object_no and jo.series_no = j.series_no
+        join object_t lo on lo.question_no = jo.question_no and lo.series_no = jo.series_no
+        where j.reason is not null and j.reason <> ${text(SUPERSEDED)} and lo.object_no = lost.object_no
+          and j.series_no = lost.series_no and j.slot_ms = lost.slot_ms)`);
 }
 
 async function keepImages({ connection, request }: Writing): Promise<void> {

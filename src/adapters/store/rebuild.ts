@@ -5,12 +5,15 @@ import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store
 import { groupByAxis } from "./axes.ts";
 import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
+import { thinOf } from "./findings.ts";
 import { findHoles } from "./holes.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
 import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
+import { isDangling, questionsOf } from "./questions.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
+import { findThin } from "./thin-slots.ts";
 
 /** Runs work on a data file, opened for that long. */
 export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -79,14 +82,21 @@ async function publishAll(
 
 function groupsOf(objects: readonly ObjectRecord[], rows: number): readonly (readonly ObjectRecord[])[] {
   const groups: ObjectRecord[][] = [];
+  const questions = questionsOf(objects);
+  // Pages of one question stay together; those whose last one never came answer nothing.
+  const open = new Set<string>();
   let size = Number.POSITIVE_INFINITY;
   for (const object of objects) {
-    if (size >= rows) {
+    const question = questions.get(object.ordinal);
+    if (question === undefined || isDangling(question)) continue;
+    if (size >= rows && open.size === 0) {
       groups.push([]);
       size = 0;
     }
     groups[groups.length - 1]?.push(object);
     size += object.rows;
+    if (object.answered.start < object.answered.end) open.delete(object.chunkId);
+    else open.add(object.chunkId);
   }
   return groups;
 }
@@ -165,6 +175,9 @@ async function makeReceipt(
   const { suspects } = request;
   const holes =
     suspects === null ? [] : await findHoles(connection, { ...request, suspects }, groupByAxis(request.series).groupOf);
+  const series = request.series.map((one) => one.series);
+  const thin =
+    suspects === null ? [] : await findThin(connection, { dataset: request.dataset, series, rule: suspects });
   const [row] = await rowsOf(connection, `select count(*) as n from rebuilt.${tableName(request.dataset)}`);
   const [inserted, updated, retracted] = [
     sumOf(changes, "inserted"),
@@ -190,7 +203,13 @@ async function makeReceipt(
     findings: Object.fromEntries(
       request.series.map(({ series }, i) => [
         series.key,
-        { answered: [], holes: holes[i] ?? [], blocked: [], restored: request.restore.get(series.key) ?? [] },
+        {
+          answered: [],
+          holes: holes[i] ?? [],
+          ...thinOf(thin[i]),
+          blocked: [],
+          restored: request.restore.get(series.key) ?? [],
+        },
       ]),
     ),
   };

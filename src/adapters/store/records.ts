@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DECIMAL_TEXT, recordsAreLists } from "../../engine/fetch/probe.ts";
+import { DECIMAL_TEXT, INSTANT_TEXT, recordsAreLists } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { FieldType, NamedField, PlacedField, RecordShape } from "../../engine/ports.ts";
 import { literalPath, text } from "./tables.ts";
@@ -9,7 +9,9 @@ const DUCK_TYPE = {
   number: "DOUBLE",
   string: "VARCHAR",
   "decimal-text": "DOUBLE",
+  decimal: "VARCHAR",
   date: "BIGINT",
+  instant: "BIGINT",
 } as const satisfies Readonly<Record<FieldType, string>>;
 
 /** Beyond this, neighbouring integers are one number to JSON readers: 2^53 - 1. */
@@ -30,16 +32,22 @@ export function recordsQuery(
   const { shape, bronze } = options;
   const strict = objects.every((object) => object.strict);
   const fields = Object.entries(shape.fields);
-  const list = shape.path === "" ? WHOLE_BODY : shape.path;
-  const read = strict ? readTrusted(fields) : readCarefully(fields);
+  const isWhole = shape.path === "" || shape.isBare === true;
+  const list = isWhole ? WHOLE_BODY : shape.path;
+  const isEither = shape.isBare === true && shape.path !== "";
+  const read = strict ? readTrusted(fields, { isJson: isEither }) : readCarefully(fields);
+  // Only a body that is read as one value can be either of two.
+  const records = isEither
+    ? `coalesce(json_extract(${list}, ${text(`$."${shape.path}"[*]`)}), []) || coalesce(json_extract(${list}, '$[*]'), [])`
+    : list;
   return `select object_no, row_no, ${fields.map(([name], i) => `${read.columns[i]} as ${name}`).join(", ")},
       ${strict ? "false" : unreadable(fields, shape)} as unreadable, record
     from (select *, ${read.parts} as part from (
-      select unnest(${list}) as record, unnest(range(len(${list}))) as row_no,
-        [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
-      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${read.type}[]'},
-        records = ${shape.path === "" ? "false" : "'auto'"}, format = 'unstructured', compression = 'gzip',
-        filename = true, maximum_object_size = ${largest(objects)})))`;
+      select unnest(records) as record, unnest(range(len(records))) as row_no, object_no
+      from (select ${records} as records, [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
+      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${isEither ? "JSON" : `${read.type}[]`}'},
+        records = ${isWhole ? "false" : "'auto'"}, format = 'unstructured', compression = 'gzip',
+        filename = true, maximum_object_size = ${largest(objects)}))))`;
 }
 
 function paths(objects: readonly ObjectRecord[], bronze: string, quote: (path: string) => string): string {
@@ -61,56 +69,109 @@ interface Reading {
 }
 
 /** Records known to have the declared types: casts cannot fail and nothing is looked at twice. */
-function readTrusted(fields: readonly Field[]): Reading {
-  const isStruct = fields.every(([, { at, member }]) => at === undefined && member === undefined);
-  if (isStruct) {
+function readTrusted(fields: readonly Field[], { isJson }: { readonly isJson: boolean }): Reading {
+  const isStruct = fields.every(
+    ([, { at, member, members }]) => at === undefined && member === undefined && members === undefined,
+  );
+  if (isStruct && !isJson) {
     const struct = fields.map(([name, { type }]) => `${name} ${isText(type) ? "VARCHAR" : DUCK_TYPE[type]}`);
     const columns = fields.map(([name, { type }]) => trusted(`record.${name}`, type));
     return { type: `STRUCT(${struct.join(", ")})`, parts: "null", columns };
   }
   // DuckDB has no struct of places, nor of names that differ in case only; one parse that takes out all is as fast.
-  const placed = fields.filter(([, { at }]) => at !== null);
-  const place = new Map(placed.map(([name], i) => [name, i + 1]));
-  const columns = fields.map(([name, { type }]) => {
-    const no = place.get(name);
-    return no === undefined ? `null::${DUCK_TYPE[type]}` : trusted(`part[${no}]`, type);
-  });
-  return { type: "JSON", parts: `record ->> [${placed.map((field) => text(pathOf(field))).join(", ")}]`, columns };
+  const places = placesOf(fields);
+  const columns = fields.map(([name, { type }]) => trusted(firstOf(places.all(name, "part")), type));
+  return { type: "JSON", parts: `record ->> ${places.paths}`, columns };
 }
 
 function trusted(value: string, type: FieldType): string {
-  return type === "date" ? `epoch_ms(${value}::date)` : `${value}::${DUCK_TYPE[type]}`;
+  switch (type) {
+    case "date":
+      return `epoch_ms(${value}::date)`;
+    case "instant":
+      return `epoch_ms(${value}::timestamptz)`;
+    default:
+      return `${value}::${DUCK_TYPE[type]}`;
+  }
 }
 
 function isText(type: FieldType): boolean {
-  return type === "string" || type === "decimal-text" || type === "date";
+  return type !== "integer" && type !== "number";
 }
 
+/** One parse takes out every field's text, one its JSON type. */
 function readCarefully(fields: readonly Field[]): Reading {
-  return { type: "JSON", parts: "null", columns: fields.map(readField) };
+  const places = placesOf(fields);
+  return {
+    type: "JSON",
+    parts: `{'text': record ->> ${places.paths}, 'kind': json_type(record, ${places.paths})}`,
+    columns: fields.map((field) => readField(field, places)),
+  };
+}
+
+/** Where the fields of a record lie. */
+interface Places {
+  /** SQL: the list of paths. */
+  readonly paths: string;
+  /** SQL: what is at each path of a field, in a list of what is at every path; none for a field that no record has. */
+  all(name: string, list: string): readonly string[];
+}
+
+function placesOf(fields: readonly Field[]): Places {
+  const paths: string[] = [];
+  const numbers = new Map<string, readonly number[]>();
+  for (const field of fields) {
+    const own = pathsOf(field).map((path) => paths.push(text(path)));
+    if (own.length > 0) numbers.set(field[0], own);
+  }
+  return {
+    paths: `[${paths.join(", ")}]`,
+    all: (name, list) => (numbers.get(name) ?? []).map((no) => `${list}[${no}]`),
+  };
+}
+
+/** SQL: the first of several values that is not null. */
+function firstOf(values: readonly string[]): string {
+  return values.length > 1 ? `coalesce(${values.join(", ")})` : (values[0] ?? "null");
+}
+
+/** SQL: the JSON type at the field's place, `NULL` where there is only null, SQL null where nothing is. */
+function kindOf([name]: Field, { all }: Places): string {
+  const kinds = all(name, "part.kind");
+  if (kinds.length < 2) return kinds[0] ?? "null";
+  return `coalesce(${kinds.map((kind) => `nullif(${kind}, 'NULL')`).join(", ")}, ${kinds.join(", ")})`;
 }
 
 /** The field's value, or null where the record has something else than a value of its type. */
-function readField(field: Field): string {
-  const [, { type, at }] = field;
-  if (at === null) return `null::${DUCK_TYPE[type]}`;
-  const value = `record ->> ${text(pathOf(field))}`;
-  const isVarchar = `${jsonType(field)} = 'VARCHAR'`;
+function readField(field: Field, places: Places): string {
+  const [name, { type }] = field;
+  const values = places.all(name, "part.text");
+  if (values.length === 0) return `null::${DUCK_TYPE[type]}`;
+  const value = firstOf(values);
+  const kind = kindOf(field, places);
+  const isVarchar = `${kind} = 'VARCHAR'`;
+  const isNumber = `${kind} in ('BIGINT', 'UBIGINT', 'DOUBLE')`;
+  const isFiniteValue = `isfinite(try_cast(${value} as double))`;
+  const isDecimal = `regexp_full_match(${value}, ${text(DECIMAL_TEXT.source)}) and ${isFiniteValue}`;
   switch (type) {
     case "string":
       return `case when ${isVarchar} then ${value} end`;
     case "number":
-      return `case when ${isNumber(field)} and isfinite(try_cast(${value} as double)) then try_cast(${value} as double) end`;
+      return `case when ${isNumber} and ${isFiniteValue} then try_cast(${value} as double) end`;
     case "integer":
-      return `case when ${isNumber(field)} and abs(try_cast(${value} as double)) <= ${MAX_EXACT}
+      return `case when ${isNumber} and abs(try_cast(${value} as double)) <= ${MAX_EXACT}
         and trunc(try_cast(${value} as double)) = try_cast(${value} as double)
         then try_cast(try_cast(${value} as double) as bigint) end`;
     case "decimal-text":
-      return `case when ${isVarchar} and regexp_full_match(${value}, ${text(DECIMAL_TEXT.source)})
-        and isfinite(try_cast(${value} as double)) then try_cast(${value} as double) end`;
+      return `case when ${isVarchar} and ${isDecimal} then try_cast(${value} as double) end`;
+    case "decimal":
+      return `case when (${isNumber} and ${isFiniteValue}) or (${isVarchar} and ${isDecimal}) then ${value} end`;
     case "date":
       return `case when ${isVarchar} and regexp_full_match(${value}, '[0-9]{4}-[0-9]{2}-[0-9]{2}')
         then epoch_ms(try_cast(${value} as date)) end`;
+    case "instant":
+      return `case when ${isVarchar} and regexp_full_match(${value}, ${text(INSTANT_TEXT.source)})
+        then epoch_ms(try_cast(${value} as timestamptz)) end`;
     default:
       return type satisfies never;
   }
@@ -118,29 +179,24 @@ function readField(field: Field): string {
 
 /** Which records are not what was declared; one that names a field twice has no single meaning. */
 function unreadable(fields: readonly Field[], shape: RecordShape): string {
+  const places = placesOf(fields);
   const wrong = fields
     .filter(([, { at }]) => at !== null)
     .map((field) => {
-      const isNull = `${readField(field)} is null`;
+      const isNull = `${readField(field, places)} is null`;
+      const kind = kindOf(field, places);
       const { required, nullable } = field[1];
-      if (nullable) return `(coalesce(${jsonType(field)}, ${required ? "''" : "'NULL'"}) <> 'NULL' and ${isNull})`;
-      return required ? isNull : `(${jsonType(field)} is not null and ${isNull})`;
+      if (nullable) return `(coalesce(${kind}, ${required ? "''" : "'NULL'"}) <> 'NULL' and ${isNull})`;
+      return required ? isNull : `(${kind} is not null and ${isNull})`;
     });
-  const kind = recordsAreLists(shape) ? "ARRAY" : "OBJECT";
-  return `coalesce(json_type(record), '') <> '${kind}' or ${wrong.join(" or ")}
+  const type = recordsAreLists(shape) ? "ARRAY" : "OBJECT";
+  return `coalesce(json_type(record), '') <> '${type}' or ${wrong.join(" or ")}
     or len(list_distinct(json_keys(record))) <> len(json_keys(record))`;
 }
 
-/** The JSON type of a field; SQL null where it is absent. */
-function jsonType(field: Field): string {
-  return `json_type(record, ${text(pathOf(field))})`;
-}
-
-function isNumber(field: Field): string {
-  return `${jsonType(field)} in ('BIGINT', 'UBIGINT', 'DOUBLE')`;
-}
-
-/** Where the field is in its record. */
-function pathOf([name, { at, member }]: Field): string {
-  return typeof at === "number" ? `$[${at}]` : `$."${member ?? name}"`;
+/** Where the field may lie in its record, the first place first. */
+function pathsOf([name, { at, member, members }]: Field): readonly string[] {
+  if (at === null) return [];
+  const paths = members ?? [[at ?? member ?? name]];
+  return paths.map((path) => `$${path.map((key) => (typeof key === "number" ? `[${key}]` : `."${key}"`)).join("")}`);
 }

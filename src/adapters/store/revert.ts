@@ -4,6 +4,7 @@ import type { Receipt, RevertRequest } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
 import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
+import { thinOf } from "./findings.ts";
 import { touches } from "./history.ts";
 import { findHoles } from "./holes.ts";
 import { openImages, writeChanges } from "./merge.ts";
@@ -11,6 +12,7 @@ import { changesBySeries, sumOf } from "./publish.ts";
 import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableStatements, text } from "./tables.ts";
+import { findThin } from "./thin-slots.ts";
 
 /**
  * Takes back what the publications of one run did to a dataset: each slot they touched stands again as it stood before
@@ -43,6 +45,10 @@ export async function revertIn(
     const { suspects, series } = request;
     const holes =
       suspects === null ? [] : await findHoles(connection, { dataset, series, suspects }, groupByAxis(series).groupOf);
+    const thin =
+      suspects === null
+        ? []
+        : await findThin(connection, { dataset, series: series.map((one) => one.series), rule: suspects });
     const receipt: Receipt = {
       chunkId: request.chunkId,
       fence: request.fence,
@@ -58,7 +64,10 @@ export async function revertIn(
       quarantinedBy: {},
       ...changesBySeries(writing, changes),
       findings: Object.fromEntries(
-        series.map((one, i) => [one.series.key, { answered: [], holes: holes[i] ?? [], blocked: [] }]),
+        series.map((one, i) => [
+          one.series.key,
+          { answered: [], holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: [] },
+        ]),
       ),
     };
     await writeReceipt(connection, request, receipt);

@@ -91,9 +91,10 @@ function claimJoin({ key }: RecordShape): string {
 
 /** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */
 function placedOnSteps(records: string, shape: RecordShape): string {
-  const { stamp, stampWithin = false } = shape;
-  const start = stampWithin ? `(r.${stamp} - 1) // o.step_ms * o.step_ms` : `r.${stamp} - o.shift_ms`;
-  const isOnGrid = stampWithin ? `r.${stamp} > 0` : `r.${stamp} % o.step_ms = 0 and ${start} >= 0`;
+  const { stamp, stampWithin } = shape;
+  const last = stampWithin === "(start, end]" ? `(r.${stamp} - 1)` : `r.${stamp}`;
+  const start = stampWithin === undefined ? `r.${stamp} - o.shift_ms` : `${last} // o.step_ms * o.step_ms`;
+  const isOnGrid = stampWithin === undefined ? `r.${stamp} % o.step_ms = 0 and ${start} >= 0` : `${last} >= 0`;
   return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
       case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and ${isOnGrid}
         then ${start} end as slot_ms,
@@ -104,7 +105,7 @@ function placedOnSteps(records: string, shape: RecordShape): string {
 /** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
 async function stageCivil(context: Context, shape: SourceShape, records: string): Promise<void> {
   const { connection, groups } = context;
-  const { stamp, stampWithin = false, stamped } = shape.records;
+  const { stamp, stampWithin, stamped } = shape.records;
   await connection.run(`create or replace temp table record_t as
     select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r ${claimJoin(shape.records)}`);
   const spans = await rowsOf(
@@ -127,7 +128,12 @@ async function stageCivil(context: Context, shape: SourceShape, records: string)
     return [...stampsOf(axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
   });
   await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
-  const isItsSlot = stampWithin ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end" : "s.stamp_ms = r.stamp_ms";
+  const isItsSlot =
+    stampWithin === undefined
+      ? "s.stamp_ms = r.stamp_ms"
+      : stampWithin === "(start, end]"
+        ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
+        : "r.stamp_ms >= s.slot_ms and r.stamp_ms < s.slot_end";
   const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
     left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
   await connection.run(insertion(context, shape, placed));

@@ -18,7 +18,7 @@ export interface Segment extends Interval {
   readonly state: SegmentState;
   /** How many answered requests covered it, whatever they said: 0 (`failed`, `refused`), 1, or 2 for two and more. */
   readonly asked: number;
-  /** Why, for every state but `covered`; null there. */
+  /** Why, for every state but `covered`; there null, but where rows are far fewer than usual. */
   readonly reason: string | null;
   /** The chunk that made the claim; of merged silences the first one's; null for `covered`, `disputed`. */
   readonly chunk: string | null;
@@ -35,6 +35,8 @@ export interface Findings {
   readonly answered: readonly (Interval & { readonly chunk: string })[];
   /** Of everything ever answered: due stretches without a row that are holes (dense) or suspect (sparse). */
   readonly holes: IntervalSet;
+  /** Of everything ever answered: slots with far fewer rows than is usual for the key. */
+  readonly thin?: IntervalSet;
   /** Disputed stretches whose rows were published again from bronze: answered long ago, not asked now. */
   readonly restored?: IntervalSet;
   /** Stretches whose stored answers were judged again by other decisions: not asked now; what changed is new. */
@@ -63,15 +65,16 @@ export function answeredSet(segments: Segments): IntervalSet {
  * it is answered now and what the stored rows say, so that the result does not depend on how publications are grouped.
  */
 export function applyFindings(before: Segments, findings: Findings): Segments {
-  const { answered, holes, blocked, restored = EMPTY, rejudged = EMPTY } = findings;
+  const { answered, holes, blocked, thin = EMPTY, restored = EMPTY, rejudged = EMPTY } = findings;
   const known = follow(before);
   const answers = follow(answered);
   const stops = follow(blocked);
   const silences = follow(holes);
+  const whispers = follow(thin);
   const returns = follow([...restored, ...rejudged]);
   const after: Segment[] = [];
   // Segments are written out, here and below: spreading objects costs ten times as much, and there may be many.
-  for (const { start, end } of elementary(before, answered, blocked, holes, restored, rejudged)) {
+  for (const { start, end } of elementary(before, answered, blocked, holes, thin, restored, rejudged)) {
     const earlier = known(start)[0] ?? null;
     const now = answers(start);
     const latest = now[now.length - 1] ?? null;
@@ -87,6 +90,10 @@ export function applyFindings(before: Segments, findings: Findings): Segments {
     else if (silences(start).length > 0) {
       const { state, reason } = asked < MOST_ASKED ? ONCE : AGAIN;
       after.push({ start, end, state, asked, reason, chunk: latest?.chunk ?? earlier?.chunk ?? null });
+    } else if (whispers(start).length > 0) {
+      const { state, reason } = asked < MOST_ASKED ? THIN_ONCE : THIN_AGAIN;
+      const chunk = latest?.chunk ?? earlier?.chunk ?? null;
+      after.push({ start, end, state, asked, reason, chunk: state === "hole" ? chunk : null });
     } else after.push({ start, end, state: "covered", asked, reason: null, chunk: null });
   }
   return inOrder(after);
@@ -97,6 +104,14 @@ const MOST_ASKED = 2;
 
 const ONCE = { state: "hole", reason: "answered without a row, asked once" } as const;
 const AGAIN = { state: "empty", reason: "empty at source, asked at least twice" } as const;
+
+const THIN_ONCE = { state: "hole", reason: "far fewer rows than usual, asked once" } as const;
+const THIN_AGAIN = { state: "covered", reason: "far fewer rows than usual, asked at least twice" } as const;
+
+/** Stretches that stand with far fewer rows than is usual, because the source said the same twice. */
+export function thinSegments(segments: Segments): Segments {
+  return segments.filter(({ state, reason }) => state === THIN_AGAIN.state && reason === THIN_AGAIN.reason);
+}
 
 /** Whether a segment keeps its state until it is answered or restored, whatever rows are stored. */
 function stands(segment: Segment): boolean {

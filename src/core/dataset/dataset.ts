@@ -3,7 +3,15 @@ export type DatasetName = `${string}.${string}`;
 
 export type Layer = "bronze" | "silver" | "gold";
 
-export type ColumnType = "VARCHAR" | "DOUBLE" | "BIGINT" | "INTEGER" | "TIMESTAMP" | "BOOLEAN" | "DATE";
+export type ColumnType =
+  | "VARCHAR"
+  | "DOUBLE"
+  | "BIGINT"
+  | "INTEGER"
+  | "TIMESTAMP"
+  | "BOOLEAN"
+  | "DATE"
+  | `DECIMAL(${number},${number})`;
 
 export interface Column {
   readonly name: string;
@@ -20,7 +28,7 @@ export interface RowCheck {
 
 /**
  * How rows are made from a source's records. SQL sees the record's fields as `raw.<field>`, the row's slot start as
- * `slot.ts` and the series' own parts as `series.<part>`.
+ * `slot.ts`, the series' own parts as `series.<part>` and what its source is told of it as `series.ask_<name>`.
  */
 export interface Extract {
   /** Column to SQL expression, for every column but the engine's own (`ts`, `source`, `source_ts`, `object_no`). */

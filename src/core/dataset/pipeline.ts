@@ -19,6 +19,11 @@ export interface SuspectRule {
   readonly factor: number;
   /** Sessions with rows before the quantile means anything; until then a session without any row is suspect. */
   readonly minSessions: number;
+  /**
+   * For slots of many rows: one is suspect that has fewer than `share` of the median of the key's slots on the same
+   * weekday, where there are `minSlots` of them and the median is `minRows` at least.
+   */
+  readonly thin?: { readonly share: number; readonly minSlots: number; readonly minRows: number };
 }
 
 /**
@@ -59,6 +64,26 @@ export interface RetiredJob {
   readonly replacedBy: string;
 }
 
+/** What a pipeline's own flags say of a request; null leaves a part to others. */
+export interface OwnRequest {
+  readonly entries: readonly string[] | null;
+  readonly from: Instant | null;
+  /** Exclusive. */
+  readonly to: Instant | null;
+  /** Slots asked for at once at most. */
+  readonly chunkSlots: number | null;
+}
+
+/** A field of registry entries, as a flag of `add` and `set`. */
+export interface RegistryField {
+  /** Such as `asset-class <class>`. */
+  readonly flag: string;
+  readonly attribute: string;
+  readonly description: string;
+  /** Its value from what was typed; as it is where there is nothing to read. */
+  read?(text: string): unknown;
+}
+
 /** Datasets with what they share: a registry of keys, a source, settings. A pipeline is declarations only. */
 export interface Pipeline {
   readonly name: string;
@@ -69,6 +94,18 @@ export interface Pipeline {
   readonly main: DatasetName;
   /** What a registry entry is called, as in `--symbols` and `no active symbols`. */
   readonly noun: { readonly one: string; readonly many: string };
+  /** How one is added, for hints: `AAPL --asset-class stock`. */
+  readonly example: string;
+  /** What `add` and `set` take of an entry. */
+  readonly fields: readonly RegistryField[];
+  /** Keys that people type are put in capitals, or taken as they are. Default: capitals. */
+  readonly keyCase?: "upper" | "as-typed";
+  /** Whose clocks dates and times are read on that are typed without a zone. Default UTC. */
+  readonly zone?: string;
+  /** Each run's log is also `logs/<log>_<date>_<run>.log`, where the scripts that the pipeline replaces have theirs. */
+  readonly log?: string;
+  /** Reads flags in the form of the scripts that the pipeline replaces; null where none is given. @throws RetrofillError */
+  flags?(given: Readonly<Record<string, unknown>>): OwnRequest | null;
   /** Series parts that a flag can narrow, such as `--timeframes`. */
   readonly narrowing: { readonly flag: string; readonly part: string; readonly values: readonly string[] };
   /** Checks an entry's fields and fills in defaults. @throws RetrofillError CONFIG_INVALID with every problem */

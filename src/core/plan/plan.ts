@@ -26,13 +26,16 @@ export interface Request {
   /** Only the first N registry entries, or null. */
   readonly limit: number | null;
   readonly maxConcurrent: number;
+  /** Slots asked for at once at most, where the source has a choice; absent: the source's own size. */
+  readonly chunkSlots?: number;
   /** Also plans what the selected datasets are made from, where it is absent or stale. */
   readonly withInputs: boolean;
   /**
    * `gaps`: what is missing. `again`: everything in the range, also what is covered: changed answers land as
-   * restatements. `bronze`: nothing is asked; all rows are made anew from stored answers.
+   * restatements. `held`: what is missing, of files only: no call is made. `bronze`: nothing is asked; all rows are made
+   * anew from stored answers.
    */
-  readonly ask: "gaps" | "again" | "bronze";
+  readonly ask: "gaps" | "again" | "held" | "bronze";
   /** A run whose doings are taken back; nothing is asked then. */
   readonly revert: string | null;
   /** With `bronze`: only these published chunks are judged again, because decisions changed; not everything. */

@@ -167,7 +167,7 @@ async function publishedSeries(
     for (const key of keys) {
       const spans = answeredNow.get(key) ?? [];
       answeredNow.set(key, spans);
-      spans.push(answered);
+      if (answered.start < answered.end) spans.push(answered);
     }
   }
   const segments = await context.ledger.segments(context.dataset.name, context.dataset.version, [

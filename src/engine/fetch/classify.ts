@@ -19,7 +19,10 @@ export function classifyAnswer(
   request: SourceRequest,
   answer: RawAnswer | TransportFailure,
 ): Outcome {
-  if (isTransportFailure(answer)) return failure(TRANSPORT_CLASS[answer.kind], answer.message);
+  if (isTransportFailure(answer)) {
+    const isSlow = answer.kind === "timeout" && source.splitsOnTimeout === true;
+    return failure(isSlow ? "slow-window" : TRANSPORT_CLASS[answer.kind], answer.message);
+  }
   const seen: Answer = { status: answer.status, headers: answer.headers, ...probe(answer.body) };
   const toldMs = retryAfterMs(answer.headers, answer.receivedAt);
   const reading = source.classify(series, request, seen);

@@ -2,14 +2,22 @@ import { longestWindowMs, type RateLimit } from "../../core/budget/limits.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { formatUtcDate, type Instant, instant, SECOND } from "../../core/time/instant.ts";
+import type { Interval } from "../../core/time/interval.ts";
 import type { Bronze } from "../bronze-port.ts";
 import type { Budget } from "../budget-port.ts";
 import type { ChunkProgress, ChunkRecord, ChunkSettlement, Ledger, ObjectRecord } from "../ledger-port.ts";
-import type { Clock, FailureClass, Outcome, Source, SourceRequest } from "../ports.ts";
+import {
+  type Clock,
+  type FailureClass,
+  type Outcome,
+  requestIdentity,
+  type Source,
+  type SourceRequest,
+} from "../ports.ts";
 import { classifyAnswer } from "./classify.ts";
 import { type Http, isTransportFailure, type RawAnswer, type TransportFailure } from "./http.ts";
 import { type Permits, QuotaExhausted } from "./permits.ts";
-import { MAX_ATTEMPTS, POLICY, SPLIT_FLOOR_MS } from "./policy.ts";
+import { POLICY, SPLIT_FLOOR_MS } from "./policy.ts";
 
 export interface FetchContext {
   readonly ledger: Ledger;
@@ -18,6 +26,7 @@ export interface FetchContext {
   readonly clock: Clock;
   readonly http: Http;
   readonly permits: Permits;
+  readonly reach: Reach;
   readonly source: Source;
   readonly credential: string;
   readonly limits: readonly RateLimit[];
@@ -30,6 +39,11 @@ export interface FetchContext {
     readonly class: FailureClass | null;
     readonly message: string;
   }) => void;
+}
+
+/** The longest window, in milliseconds, that a provider has not been too slow for in this run. */
+export interface Reach {
+  mostMs: number;
 }
 
 /** How a chunk ended, and whether that ends more than the chunk. */
@@ -58,8 +72,7 @@ export async function fetchChunk(
 ): Promise<{ readonly chunk: ChunkRecord; readonly end: FetchEnd }> {
   let progress: ChunkProgress = chunk.progress ?? { page: 0, from: chunk.window.start, next: null, complete: false };
   let restarts = 0;
-  // A source that is too slow for the whole window is asked for less at once, for the rest of this chunk.
-  let reachMs = chunk.window.end - chunk.window.start;
+  const { reach } = context;
   const done = (
     settlement: ChunkSettlement,
     stops: FetchEnd["stops"] = "nothing",
@@ -72,7 +85,10 @@ export async function fetchChunk(
   while (!progress.complete) {
     // Further pages belong to the question that their first page asked, also after a resume.
     const until = progress.next === null ? null : (progress.until ?? chunk.window.end);
-    const asked = { start: progress.from, end: until ?? reachFrom(series, progress.from, reachMs, chunk.window.end) };
+    const asked = {
+      start: progress.from,
+      end: until ?? reachFrom(series, progress.from, reach.mostMs, chunk.window.end),
+    };
     const request = progress.next ?? context.source.request(series, asked);
     let answer: RawAnswer | TransportFailure;
     try {
@@ -89,13 +105,15 @@ export async function fetchChunk(
       context.onCall({ ok: false, class: outcome.class, message: outcome.message });
       if (outcome.class === "stale-cursor" && progress.next !== null && restarts < MAX_RESTARTS) {
         restarts++;
-        progress = { ...progress, next: null };
+        progress = fromFirstPage(progress);
         continue;
       }
       const policy = POLICY[outcome.class];
-      if (policy.splits && reachMs > SPLIT_FLOOR_MS) {
-        reachMs = Math.max(SPLIT_FLOOR_MS, Math.floor((asked.end - asked.start) / 2));
-        progress = { ...progress, next: null };
+      if (policy.splits && canSplit(series, asked)) {
+        const half = Math.max(SPLIT_FLOOR_MS, Math.floor((asked.end - asked.start) / 2));
+        // What another chunk has learned meanwhile counts too.
+        reach.mostMs = Math.min(reach.mostMs, half);
+        progress = fromFirstPage(progress);
         await context.clock.sleep(waitOf(context, chunk, outcome), signal).catch(() => undefined);
         if (signal.aborted) return done({ event: "release", reason: "interrupted" });
         continue;
@@ -104,6 +122,12 @@ export async function fetchChunk(
     }
     context.onCall({ ok: true, class: null, message: "" });
     const step = nextProgress(context.source, { asked: asked.end, window: chunk.window.end }, progress, outcome);
+    // Pages that belong together and do not advance have lost their place: from the first one on they may find it.
+    if (step === null && context.source.pagesTogether === true && restarts < MAX_RESTARTS) {
+      restarts++;
+      progress = fromFirstPage(progress);
+      continue;
+    }
     if (step === null) {
       const reason = "the answer does not advance: its page repeats or its rows lie outside what was asked";
       return done({ event: "failed", reason }, "nothing", "bad-request");
@@ -152,6 +176,12 @@ function nextProgress(
 ): ChunkProgress | null {
   const page = before.page + 1;
   const end = ends.asked;
+  if (source.pagesTogether === true && rows.next !== null) {
+    const isBehind = rows.place !== undefined && rows.place > (before.next === null ? "" : (before.place ?? ""));
+    return isBehind
+      ? { page, from: before.from, next: rows.next, until: end, place: rows.place, complete: false }
+      : null;
+  }
   const through = rows.through === null ? before.from : instant(Math.min(Math.max(rows.through, before.from), end));
   if (rows.next !== null) {
     return through > before.from
@@ -162,6 +192,16 @@ function nextProgress(
     return through > before.from ? { page, from: through, next: null, complete: false } : null;
   }
   return { page, from: end, next: null, complete: end >= ends.window };
+}
+
+/** Whether half of a window can be asked for: not below the floor, and never a part of a slot. */
+function canSplit(series: Series, asked: Interval): boolean {
+  return asked.end - asked.start > SPLIT_FLOOR_MS && slotAt(series.axis.grid, asked.start).end < asked.end;
+}
+
+/** The same question from its first page on. */
+function fromFirstPage({ page, from, complete }: ChunkProgress): ChunkProgress {
+  return { page, from, next: null, complete };
 }
 
 /** The end of a request from `from`: whole slots, at least one, `reachMs` at most, never past `end`. */
@@ -206,7 +246,7 @@ async function commit(
         keys: chunk.keys,
         source: context.source.name,
         page: before.page,
-        target: page.request.target,
+        target: requestIdentity(page.request),
         answered: { start: before.from, end: after.from },
         rows: outcome.rows,
         strict: outcome.strict,
@@ -245,7 +285,7 @@ async function failureEnd(
       );
     }
   }
-  const exhausted = policy.countsAttempt && chunk.attempt >= MAX_ATTEMPTS;
+  const exhausted = policy.countsAttempt && chunk.attempt >= policy.attempts;
   if (policy.retry !== "no" && !exhausted) {
     const until = instant(Math.ceil(context.clock.now() + waitMs));
     const settlement = { event: "defer", until, reason, countsAttempt: policy.countsAttempt } as const;

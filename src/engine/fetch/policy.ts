@@ -19,8 +19,10 @@ export interface WaitInput {
 export interface Policy {
   /** `yes`: the same worker tries again after a short wait. `after-wait`: the chunk is deferred until the wait is over. */
   readonly retry: "no" | "yes" | "after-wait";
-  /** Whether this failure uses up one of `MAX_ATTEMPTS`; a throttled chunk is deferred, however often. */
+  /** Whether this failure uses up one of the chunk's attempts; a throttled chunk is deferred, however often. */
   readonly countsAttempt: boolean;
+  /** Tries of a chunk that ends like this, the first included. */
+  readonly attempts: number;
   /** Milliseconds until the next try; 0 where there is none. */
   readonly wait: (input: WaitInput) => number;
   /** How much is given up once it is not tried again: this chunk, this key's range, the endpoint or all of the provider. */
@@ -33,6 +35,9 @@ export interface Policy {
 
 /** Tries of one chunk, the first included. */
 export const MAX_ATTEMPTS = 5;
+
+/** A window that cannot be cut any more and is too much for the source again is not asked a third time. */
+const SLOW_ATTEMPTS = 2;
 
 /** A window is not halved below this; at the floor it is asked again as it is. */
 export const SPLIT_FLOOR_MS = 15 * MINUTE;
@@ -62,18 +67,35 @@ const untilWindowTurns = ({ toldMs, random, longestWindowMs }: WaitInput): numbe
 
 const untilBanEnds = ({ toldMs, random }: WaitInput): number => told(toldMs ?? UNTOLD_BAN_MS, random);
 
-const final = { retry: "no", countsAttempt: true, wait: none, hold: "request", splits: false } as const;
+const final = {
+  retry: "no",
+  countsAttempt: true,
+  attempts: MAX_ATTEMPTS,
+  wait: none,
+  hold: "request",
+  splits: false,
+} as const;
 const deferred = {
   retry: "after-wait",
   countsAttempt: false,
+  attempts: MAX_ATTEMPTS,
   stops: "chunk",
   hold: "credential",
   splits: false,
 } as const;
 
+const retried = {
+  retry: "yes",
+  countsAttempt: true,
+  attempts: MAX_ATTEMPTS,
+  stops: "chunk",
+  hold: "request",
+  splits: false,
+} as const;
+
 /** What each class of failure leads to. */
 export const POLICY: Readonly<Record<FailureClass, Policy>> = {
-  transient: { retry: "yes", countsAttempt: true, wait: backoff, stops: "chunk", hold: "request", splits: false },
+  transient: { ...retried, wait: backoff },
   "rate-told": { ...deferred, wait: untilWindowTurns },
   "rate-untold": { ...deferred, wait: untilWindowTurns },
   ban: { ...deferred, countsAttempt: true, wait: untilBanEnds },
@@ -85,15 +107,8 @@ export const POLICY: Readonly<Record<FailureClass, Policy>> = {
   "bad-request": { ...final, stops: "chunk" },
   "not-found": { ...final, stops: "chunk" },
   // The slice starts over at once with a fresh first page; counted, so that a source that refuses each page ends.
-  "stale-cursor": { retry: "yes", countsAttempt: true, wait: none, stops: "chunk", hold: "request", splits: false },
+  "stale-cursor": { ...retried, wait: none },
   // What came is kept; what did not come stays a gap.
   partial: { ...final, stops: "chunk" },
-  "slow-window": {
-    retry: "yes",
-    countsAttempt: true,
-    wait: () => SLOW_WINDOW_MS,
-    stops: "chunk",
-    hold: "request",
-    splits: true,
-  },
+  "slow-window": { ...retried, attempts: SLOW_ATTEMPTS, wait: () => SLOW_WINDOW_MS, splits: true },
 };

@@ -1,5 +1,5 @@
 import { parseDate } from "../../core/time/zone.ts";
-import type { FieldType, RecordShape } from "../ports.ts";
+import type { FieldType, MemberPath, RecordShape } from "../ports.ts";
 
 /** What a body is, before anybody asks what it means. */
 export interface BodyProbe {
@@ -37,11 +37,11 @@ export function isStrict(records: unknown, shape: RecordShape): boolean {
   const asLists = recordsAreLists(shape);
   const fields = Object.entries(shape.fields)
     .filter(([, { at }]) => at !== null)
-    .map(([name, { at, member, ...field }]) => ({ key: at ?? member ?? name, ...field }));
+    .map(([name, { at, member, members, ...field }]) => ({ paths: members ?? [[at ?? member ?? name]], ...field }));
   for (const record of records as readonly unknown[]) {
     if (typeof record !== "object" || record === null || Array.isArray(record) !== asLists) return false;
-    for (const { key, type, required, nullable } of fields) {
-      const value = (record as Readonly<Record<string | number, unknown>>)[key];
+    for (const { paths, type, required, nullable } of fields) {
+      const value = firstAt(record, paths);
       if (value === undefined) {
         if (required) return false;
       } else if (value === null ? nullable !== true : !hasType(value, type)) return false;
@@ -50,9 +50,27 @@ export function isStrict(records: unknown, shape: RecordShape): boolean {
   return true;
 }
 
+/** What lies at the first of `paths` that holds something; null where one holds null, undefined where none is there. */
+function firstAt(record: object, paths: readonly MemberPath[]): unknown {
+  let found: unknown;
+  for (const path of paths) {
+    let value: unknown = record;
+    for (const key of path) {
+      if (typeof value !== "object" || value === null || Array.isArray(value) !== (typeof key === "number")) {
+        value = undefined;
+        break;
+      }
+      value = (value as Readonly<Record<string | number, unknown>>)[key];
+    }
+    if (value !== undefined && value !== null) return value;
+    if (value === null) found = null;
+  }
+  return found;
+}
+
 /** The records of a body at the shape's path, or undefined when there is no such member. */
 export function recordsOf(json: unknown, shape: RecordShape): unknown {
-  if (shape.path === "") return json;
+  if (shape.path === "" || (shape.isBare === true && Array.isArray(json))) return json;
   return typeof json === "object" && json !== null
     ? (json as Readonly<Record<string, unknown>>)[shape.path]
     : undefined;
@@ -66,6 +84,10 @@ export function recordsAreLists(shape: RecordShape): boolean {
 /** RFC 8259 6: a number. Other ways to write one (+1, .5, 1,5, 007, NaN) are not guessed at. */
 export const DECIMAL_TEXT = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
 
+/** ISO 8601 to the second with an offset. */
+export const INSTANT_TEXT =
+  /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})$/;
+
 function hasType(value: unknown, type: FieldType): boolean {
   switch (type) {
     case "integer":
@@ -76,8 +98,17 @@ function hasType(value: unknown, type: FieldType): boolean {
       return typeof value === "string";
     case "decimal-text":
       return typeof value === "string" && DECIMAL_TEXT.test(value) && Number.isFinite(Number(value));
+    case "decimal":
+      return typeof value === "number" ? Number.isFinite(value) : hasType(value, "decimal-text");
     case "date":
       return typeof value === "string" && isDate(value);
+    case "instant":
+      return (
+        typeof value === "string" &&
+        INSTANT_TEXT.test(value) &&
+        isDate(value.slice(0, 10)) &&
+        !Number.isNaN(Date.parse(value))
+      );
     default:
       return type satisfies never;
   }

@@ -1,7 +1,7 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { affected } from "../../core/coverage/lineage.ts";
-import { setOf } from "../../core/coverage/segment.ts";
+import { setOf, spansOf } from "../../core/coverage/segment.ts";
 import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
 import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
@@ -42,9 +42,11 @@ import {
   subtract,
   union,
 } from "../../core/time/interval-set.ts";
+import { intervalOfDays } from "../../core/time/local-days.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
+import { dayPlanOf } from "./day-plan.ts";
 import { bronzeGrowth } from "./growth.ts";
 import { isAsking, placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 
@@ -88,8 +90,8 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       states.set(cellKey(one.series), state);
       if (one.series.source !== null) planned.push(state);
     }
-    const fetches = fetchSteps(planned, pathsOf(bound, dataset));
-    steps.push(...fetches.steps);
+    const fetches = fetchSteps(planned, pathsOf(bound, dataset, request));
+    steps.push(...(await inPhases(bound, own, fetches.steps, { ...request, now })));
     choices.push(...fetches.choices);
     rows += fetches.rows;
     const { windows, slots } = windowsToMake(bound, dataset, own, {
@@ -264,7 +266,9 @@ async function isBackfilling(project: Project): Promise<boolean> {
 function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: IntervalSet): SeriesState {
   const { series, standing } = one;
   const again = series.source === null ? EMPTY : askedAgain(one, request, mode);
-  const missing = isAsking(request) ? gapSet(standing) : EMPTY;
+  // A file says the same twice: what was answered once is for who can be asked by calls.
+  const silent = request.ask === "held" ? spansOf(standing.gaps.filter(({ cause }) => cause === "asked-once")) : EMPTY;
+  const missing = isAsking(request) ? subtract(gapSet(standing), silent) : EMPTY;
   const wanted = subtract(union(missing, again), paidFor);
   const scope = standing.scope;
   const ranges =
@@ -287,21 +291,48 @@ function askedAgain({ series, standing, segments }: ScopedSeries, request: Reque
 export function pathsOf(
   bound: BoundPipeline,
   dataset: Dataset,
+  { chunkSlots, ask }: Pick<Request, "chunkSlots" | "ask">,
 ): readonly (AccessPath & { readonly provider: string })[] {
   return bound.sources
-    .filter((one) => one.dataset === dataset.name)
+    .filter((one) => one.dataset === dataset.name && (ask !== "held" || one.source.held !== undefined))
     .map(({ source, provider }) => ({
       name: source.name,
       provider: provider.name,
       kind: source.held !== undefined ? "held" : source.group !== undefined ? "all" : "key",
       serves: (series) => source.serves(series) && (source.held !== undefined || source.system === series.source),
-      windows: (series, gaps) => source.windows(series, gaps),
+      windows: (series, gaps) => source.windows(series, gaps, chunkSlots),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
       ...(source.held === undefined || source.match === undefined
         ? {}
         : { target: (series, window) => source.request(series, window).target }),
     }));
+}
+
+/** The questions in the order in which the pipeline heals its gaps: common ones first, then the worst keys, then the rest. */
+async function inPhases(
+  bound: BoundPipeline,
+  own: readonly ScopedSeries[],
+  steps: readonly FetchStep[],
+  asked: Pick<Request, "from" | "to"> & { readonly now: Instant },
+): Promise<readonly FetchStep[]> {
+  if (bound.dayReporting === undefined || steps.every(({ chunks }) => chunks.length < 2)) return steps;
+  const plan = dayPlanOf(own, await bound.dayReporting(), asked);
+  const zone = own[0]?.series.axis.grid.zone;
+  if (plan === null || zone === undefined) return steps;
+  const inOrder = plan.phases
+    .flatMap((phase) => phase.steps)
+    .map(({ keys, first, last }) => ({ keys, days: intervalOfDays(zone, { first, last }) }));
+  const placeOfChunk = ({ key, start, end }: FetchStep["chunks"][number]): number => {
+    const place = inOrder.findIndex(
+      ({ keys, days }) => (keys?.includes(key) ?? true) && days.start < end && start < days.end,
+    );
+    return place < 0 ? inOrder.length : place;
+  };
+  return steps.map((step) => ({
+    ...step,
+    chunks: [...step.chunks].sort((a, b) => placeOfChunk(a) - placeOfChunk(b)),
+  }));
 }
 
 /** Whether a dataset is made anew from stored answers, and from how many. */

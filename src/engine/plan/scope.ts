@@ -67,7 +67,7 @@ export async function requestedEntries(
   }
   if (chosen.length === 0) {
     throw new RetrofillError("NO_ACTIVE_KEYS", `No ${many} to backfill: no active ${many} in this project`, {
-      hint: `add one: retrofill ${many} add AAPL --asset-class stock`,
+      hint: `add one: retrofill ${many} add ${pipeline.example}`,
     });
   }
   return request.limit === null ? chosen : chosen.slice(0, request.limit);

@@ -17,11 +17,12 @@ import { type BuildContext, publishChunks, recoverPublications, rejudgeChunks } 
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
 import { recordRevert } from "../decide/revert-run.ts";
-import { type FetchContext, fetchChunk } from "../fetch/fetch-chunk.ts";
+import { type FetchContext, fetchChunk, type Reach } from "../fetch/fetch-chunk.ts";
 import { permitsOf } from "../fetch/permits.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
 import { restoredBy, selection } from "../plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
+import { requestIdentity } from "../ports.ts";
 import { type BoundPipeline, datasetNamed, ownSourceOf, type Project, type Provider, sourceNamed } from "../project.ts";
 import { type Arrivals, lateArrivals } from "../prove/arrivals.ts";
 import type { Receipt } from "../store-port.ts";
@@ -78,6 +79,8 @@ class RunWorker {
   readonly #datasets: readonly Dataset[];
   /** By dataset and key. */
   readonly #series = new Map<string, Series>();
+  /** By provider. */
+  readonly #reach = new Map<string, Reach>();
   #fetched: ChunkRecord[] = [];
   #fetchedRows = 0;
   #building: Promise<void> | null = null;
@@ -191,6 +194,8 @@ class RunWorker {
     const http = this.#connections.get(provider.name);
     if (!http) throw new Error(`unreachable: ${provider.name} is not connected`);
     const { credential, limits, backoff, answerMs } = provider;
+    const reach = this.#reach.get(provider.name) ?? { mostMs: Number.POSITIVE_INFINITY };
+    this.#reach.set(provider.name, reach);
     const permits = permitsOf({
       budget,
       credential,
@@ -207,6 +212,7 @@ class RunWorker {
       clock,
       http,
       permits,
+      reach,
       source: sourceNamed(this.#bound, chunk.dataset, chunk.source ?? "").source,
       credential,
       limits,
@@ -285,13 +291,18 @@ class RunWorker {
         scoped.flatMap((one) => {
           const own = ownSourceOf(this.#bound, one.series);
           if (own === null || !this.#connections.has(own.provider.name)) return [];
-          return [{ ...one, windows: (gaps: IntervalSet) => own.source.windows(one.series, gaps) }];
+          return [
+            {
+              ...one,
+              windows: (gaps: IntervalSet) => own.source.windows(one.series, gaps, this.#plan.request.chunkSlots),
+            },
+          ];
         }),
         {
           allowance: this.#plan.repair.calls - spent,
           wasAnswered: (series, window) => {
-            const target = ownSourceOf(this.#bound, series)?.source.request(series, window).target;
-            return target !== undefined && answered.has(target);
+            const request = ownSourceOf(this.#bound, series)?.source.request(series, window);
+            return request !== undefined && answered.has(requestIdentity(request));
           },
           widen: (series, window) => widened(series, window, this.#run.businessNow),
         },

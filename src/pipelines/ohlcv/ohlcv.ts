@@ -14,6 +14,7 @@ import { dividends, earnings, stockSplits } from "./events.ts";
 import { ohlcvJobs, retiredJobs } from "./jobs.ts";
 import { marketData } from "./market-data.ts";
 import { marketDataV2 } from "./market-data-v2.ts";
+import { SYMBOL_FIELDS } from "./registry.ts";
 import { restatementRules } from "./restatements.ts";
 import {
   ASSET_CLASSES,
@@ -78,6 +79,8 @@ export function ohlcvPipeline(settings: Settings): Pipeline {
     datasets: [marketData, marketDataV2, dividends, stockSplits, earnings, ...adjusting],
     main: marketData.name,
     noun: { one: "symbol", many: "symbols" },
+    example: "AAPL --asset-class stock",
+    fields: SYMBOL_FIELDS,
     narrowing: { flag: "timeframes", part: "timeframe", values: TIMEFRAMES },
 
     entry(key, attributes) {

@@ -40,7 +40,7 @@ const RECORDS: RecordShape = {
     n: { type: "integer", required: false },
   },
   stamp: "t",
-  stampWithin: true,
+  stampWithin: "(start, end]",
   key: "ticker",
 };
 

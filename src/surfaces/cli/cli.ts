@@ -1,5 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
+import type { RegistryField } from "../../core/dataset/pipeline.ts";
 import { RetrofillError } from "../../core/errors.ts";
+import { SYMBOL_FIELDS } from "../../pipelines/ohlcv/registry.ts";
+import { STORE_FIELDS } from "../../pipelines/retail/registry.ts";
 import type { ExportFlags } from "./commands/export.ts";
 import type { WaiveFlags } from "./commands/waive.ts";
 import { type Context, EXIT, reportError } from "./context.ts";
@@ -76,6 +79,8 @@ Environment:
   POLYGON_BASE_URL  its address, when not https://api.polygon.io
   POLYGON_LIMIT     its limits, such as 5/min or 50/s,10000/day
   BINANCE_BASE_URL  Binance's address, when not https://data-api.binance.vision (no key)
+  KLK_BASE_URL      address of the stores' KLK endpoint, such as http://host:7002 (no key)
+  SALES_BASE_URL    address of the paged sales endpoint; its key is SALES_API_KEY
   FMP_API_KEY       key of FMP for earnings reports; FMP_LIMIT and FMP_BASE_URL as above
   RETROFILL_NOW     pins the business clock: which slots are due
   RETROFILL_ACTOR   who is named in the ledger (default: the OS user)
@@ -103,7 +108,8 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       .option("--yes", "ask nothing"),
     async ([dir], flags) => (await import("./commands/init.ts")).init(dir ?? ".", flags),
   );
-  for (const noun of ["symbols"]) addRegistry(program, noun, on);
+  addRegistry(program, "symbols", SYMBOL_FIELDS, on);
+  addRegistry(program, "stores", STORE_FIELDS, on);
   on(
     program
       .command("datasets")
@@ -125,7 +131,9 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
       program
         .command("gaps [selector]")
         .description("gaps with reasons, patterns, what is empty or refused at the source"),
-    ).option("--check", "exit 3 when there are gaps"),
+    )
+      .option("--check", "exit 3 when there are gaps")
+      .option("--report <file>", "retail: write the plan document there, with table, patterns, phases and commands"),
     async ([selector], flags) => (await import("./commands/gaps.ts")).gaps(selector ?? null, flags),
   );
   on(
@@ -148,8 +156,13 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
   on(
     withPlan(program.command("run <selector>").description("plan, confirm, apply: a dataset, a pipeline or a job"))
       .option("--yes", "do not ask")
+      .option("--phases", "retail: the phases of the gap plan one after the other, under their headings")
+      .option("--on-error <what>", "with --phases: stop at the first phase that fails, or continue")
       .option("--results <file>", "write the results document there too"),
-    async ([selector], flags) => (await import("./commands/run.ts")).run(selector ?? "", flags),
+    async ([selector], flags) =>
+      flags.phases === true
+        ? (await import("./commands/phases.ts")).runPhases(selector ?? "", flags)
+        : (await import("./commands/run.ts")).run(selector ?? "", flags),
   );
   on(
     withScope(program.command("reprocess <selector>").description("make rows anew from bronze: 0 API calls"))
@@ -219,16 +232,10 @@ type On = (
   load: (args: readonly string[], flags: Record<string, unknown>) => Promise<Action>,
 ) => Command;
 
-function addRegistry(program: Command, noun: string, on: On): void {
+function addRegistry(program: Command, noun: string, declared: readonly RegistryField[], on: On): void {
   const registry = program.command(noun).description(`the registry of ${noun}: add, list, set, remove`);
   const fields = (command: Command): Command =>
-    command
-      .option("--asset-class <class>", "stock, etf, index, crypto or fx")
-      .option("--calendar <name>", "when it is not the asset class's own")
-      .option("--listed <date>", "first day of its life")
-      .option("--delisted <date>", "first day without it")
-      .option("--timeframes <list>", "which it owes, such as 1h,1d")
-      .option("--source <name>", "who is asked for it: polygon, binance (no key, coins) or files");
+    declared.reduce((made, { flag, description }) => made.option(`--${flag}`, description), command);
   on(fields(registry.command("add <names...>").description("add")), async (names, flags) =>
     (await import("./commands/registry.ts")).add(noun, names, flags),
   );
@@ -415,10 +422,14 @@ function withScope(command: Command): Command {
     .option("--timeframes <list>", "such as 1h,1d")
     .option("--timeframe <list>", "the same")
     .option("--days <n>", "from 00:00 UTC, n days before business now")
-    .option("--from <time>", "start; without a zone UTC")
+    .option("--from <time>", "start; without a zone on the pipeline's clocks, mostly UTC")
     .option("--to <time>", "end, exclusive")
     .option("--start <date>", "start")
-    .option("--end <date>", "last day, included");
+    .option("--end <date>", "last day, included")
+    .option("--todas", "retail: all stores")
+    .option("--tiendas <ids...>", "retail: some stores, such as tienda_11 tienda_02")
+    .option("--fecha-desde <minute>", 'retail: first local minute, "2026-01-10 00:00"')
+    .option("--fecha-hasta <minute>", 'retail: last local minute, included, "2026-01-25 23:59"');
 }
 
 function withPlan(command: Command): Command {
@@ -429,5 +440,7 @@ function withPlan(command: Command): Command {
     .option("--reason <text>", "kept with the run")
     .option("--with-inputs", "also fill what the selected datasets are made from")
     .option("--again", "ask again for what is covered: changed answers land as restatements")
-    .option("--max-concurrent <n>", "chunks fetched at once");
+    .option("--from-files", "read only what files hold: no call is made")
+    .option("--max-concurrent <n>", "chunks fetched at once")
+    .option("--chunk-days <n>", "retail: days asked for at once");
 }

@@ -1,5 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
+import { localDate } from "../../core/time/zone.ts";
+import { dayPlanOf } from "../../engine/plan/day-plan.ts";
 import { selection } from "../../engine/plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { select } from "../../engine/project.ts";
@@ -10,7 +12,9 @@ import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
+import { printDays } from "./render/days.ts";
 import { FeaturesPrinter } from "./render/features.ts";
+import { keyProgress } from "./render/key-progress.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
@@ -27,7 +31,10 @@ export class RunSession {
   readonly #resultsFile: string | null;
   readonly #shown: RunObserver;
   #script: ScriptPrinter | null = null;
+  /** For pipelines of days. */
+  #keys: RunObserver | null = null;
   #runId: string | null = null;
+  #logCopy: string | null = null;
   #logIsLost = false;
   #detected = new Map<string, Extract<RunProgress, { type: "gaps" }>["series"][number]["gaps"]>();
   readonly #retries: Extract<RunProgress, { type: "repaired" }>[] = [];
@@ -79,7 +86,34 @@ export class RunSession {
     if (progress.type === "proposed") this.#proposed = progress.plans;
     this.#script?.observe(progress);
     if (this.#script === null || progress.type !== "notice") this.#shown(progress);
+    if (progress.type === "opened") this.#keys = this.#keyProgress(progress.plan);
+    this.#keys?.(progress);
   };
+
+  #keyProgress(plan: Plan): RunObserver | null {
+    const { bound } = select(this.#opened.project, plan.request.selector);
+    return bound.dayReporting === undefined ? null : keyProgress(this.#context.output, (key) => key);
+  }
+
+  /** The end of a run that is one of several: a line, and the exit code. */
+  async finishStep(plan: Plan, execution: Execution | null): Promise<number> {
+    const { output } = this.#context;
+    output.status("");
+    const scoped = await this.#scope(plan);
+    await this.#writeResults(plan, execution, scoped);
+    if (execution === null) output.line("nothing to do: 0 calls");
+    else if (execution.summary === null) output.line(`${execution.run.status}: retrofill resume ${execution.run.id}`);
+    else {
+      const { rows, calls, gaps, errors } = execution.summary;
+      output.line(
+        `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${rows.updated} updated, ` +
+          `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
+      );
+      for (const error of errors.slice(0, 5))
+        output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+    }
+    return this.#exitCode(execution, scoped);
+  }
 
   /** Prints the end, writes the results, and returns the exit code. */
   async finish(plan: Plan, execution: Execution | null): Promise<number> {
@@ -96,7 +130,7 @@ export class RunSession {
       this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
     } else if (execution !== null) {
       output.line();
-      printMatrix(output, scoped, columnsOf(this.#opened, plan.request));
+      await this.#printCoverage(plan, scoped);
       output.line();
     }
     if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
@@ -111,6 +145,14 @@ export class RunSession {
     }
     output.document(this.#document(plan, execution, scoped));
     return exit;
+  }
+
+  async #printCoverage({ request, businessNow }: Plan, scoped: readonly ScopedSeries[]): Promise<void> {
+    const { output } = this.#context;
+    const { bound } = select(this.#opened.project, request.selector);
+    const reporting = (await bound.dayReporting?.()) ?? null;
+    if (reporting === null) printMatrix(output, scoped, columnsOf(this.#opened, request));
+    else printDays(output, scoped, dayPlanOf(scoped, reporting, { ...request, now: businessNow }));
   }
 
   /** Records that a run ended with an error before it could close. */
@@ -249,7 +291,7 @@ export class RunSession {
   /** A log that cannot be written, as on a full disk, must not end the run; the reason is shown once. */
   #write(runId: string, line: Readonly<Record<string, unknown>>): void {
     try {
-      this.#opened.project.files.log(runId, line);
+      this.#opened.project.files.log(runId, line, this.#logCopy);
     } catch (error) {
       if (!this.#logIsLost)
         this.#context.output.note(`warning: the run's log is not written: ${(error as Error).message}`);
@@ -258,10 +300,21 @@ export class RunSession {
   }
 
   #log(progress: RunProgress): void {
-    if (progress.type === "opened") this.#runId = progress.run.id;
+    if (progress.type === "opened") {
+      this.#runId = progress.run.id;
+      this.#logCopy = this.#logCopyOf(progress);
+    }
     if (this.#runId === null) return;
     const line = logLine(progress);
     if (line) this.#write(this.#runId, { at: this.#now(), run: this.#runId, ...line });
+  }
+
+  /** Where the run's log is written too, from the project's folder: a file a run. */
+  #logCopyOf({ plan, run }: Extract<RunProgress, { type: "opened" }>): string | null {
+    const { pipeline } = select(this.#opened.project, plan.request.selector).bound;
+    if (pipeline.log === undefined) return null;
+    const day = localDate(pipeline.zone ?? "UTC", run.openedAt).replaceAll("-", "");
+    return `logs/${pipeline.log}_${day}_${run.id}.log`;
   }
 
   #logEnd(status: string, execution: Execution | null): void {

@@ -134,7 +134,8 @@ function stateOf(cause: GapCause): SpanState {
 }
 
 /** A series of days, one by one. */
-function daysOf(one: ScopedSeries): readonly DocumentDay[] {
+/** The civil days of a series' scope, each with its state. */
+export function daysOf(one: ScopedSeries): readonly DocumentDay[] {
   const { series, standing } = one;
   const { grid } = series.axis;
   if (standing.scope === null) return [];

@@ -6,10 +6,11 @@ import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { bytes } from "../output.ts";
+import { printDays } from "../render/days.ts";
 import { matrixOf, printMatrix } from "../render/matrix.ts";
 import type { RequestFlags } from "../request.ts";
 import { columnsOf } from "../run-session.ts";
-import { type Reading, readScope } from "./reading.ts";
+import { type Reading, readDayPlan, readScope } from "./reading.ts";
 
 /** The completeness matrix as of business now. */
 export function coverage(
@@ -32,7 +33,9 @@ export function coverage(
       else {
         output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC`);
         output.line();
-        printMatrix(output, scoped, columns);
+        const days = await readDayPlan(reading);
+        if (days === null) printMatrix(output, scoped, columns);
+        else printDays(output, scoped, days.plan);
       }
       output.document(document);
       const open = scoped.some((one) => one.standing.gaps.length > 0);

@@ -1,27 +1,38 @@
+import { writeFile } from "node:fs/promises";
 import { type Gap, placeOf } from "../../../core/coverage/gaps.ts";
+import { cut, type Segment, thinSegments } from "../../../core/coverage/segment.ts";
+import { RetrofillError } from "../../../core/errors.ts";
 import { countSlotsOf } from "../../../core/time/grid.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import type { Interval } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
+import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
 import type { RequestFlags } from "../request.ts";
-import { readScope } from "./reading.ts";
+import { readDayPlan, readScope } from "./reading.ts";
 
 /** Longer lists are cut for people; `--json` has all. */
 const SHOWN = 40;
 
 /** What is missing and why, what is empty at the source, what the source refused, what somebody waived. */
-export function gaps(selector: string | null, flags: RequestFlags & { readonly check?: boolean }) {
+export function gaps(
+  selector: string | null,
+  flags: RequestFlags & { readonly check?: boolean; readonly report?: string },
+) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
-      const { scoped, now } = await readScope(opened, selector, flags);
+      const reading = await readScope(opened, selector, flags);
+      const { scoped, now } = reading;
       const { output } = context;
+      const planned = await readDayPlan(reading);
+      if (flags.report !== undefined) await writeReport(context, flags.report, planned);
       const open = scoped.flatMap((one) => one.standing.gaps.map((gap) => ({ one, gap })));
       const empty = scoped.flatMap((one) => one.standing.empty.map((segment) => ({ one, segment })));
       const refused = scoped.flatMap((one) => one.standing.refused.map((segment) => ({ one, segment })));
       const waived = scoped.flatMap((one) => one.standing.waived.map((waiver) => ({ one, waiver })));
+      const thin = scoped.flatMap((one) => thinOf(one).map((segment) => ({ one, segment })));
       output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC, ends exclusive`);
       output.line();
       if (open.length === 0) output.line(`No gaps in ${plural(scoped.length, "series", "series")}.`);
@@ -45,6 +56,14 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
         printSpans(
           output,
           empty.map(({ one, segment }) => [one, segment, slotsIn(one, segment), segment.reason ?? ""]),
+        );
+      }
+      if (thin.length > 0) {
+        output.line();
+        output.line("Far fewer rows than usual (asked again, the source says the same):");
+        printSpans(
+          output,
+          thin.map(({ one, segment }) => [one, segment, slotsIn(one, segment), segment.reason ?? ""]),
         );
       }
       if (refused.length > 0) {
@@ -72,6 +91,7 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
           reason: gap.reason,
         })),
         empty_at_source: empty.map(({ one, segment }) => ({ ...spanOf(one, segment), asked: segment.asked })),
+        far_fewer_rows: thin.map(({ one, segment }) => spanOf(one, segment)),
         refused: refused.map(({ one, segment }) => ({ ...spanOf(one, segment), reason: segment.reason })),
         waived: waived.map(({ one, waiver }) => ({
           ...spanOf(one, waiver),
@@ -79,9 +99,54 @@ export function gaps(selector: string | null, flags: RequestFlags & { readonly c
           reason: waiver.reason,
           actor: waiver.actor,
         })),
+        ...(planned === null ? {} : { report: reportDocument(planned.plan) }),
       });
       return flags.check === true && open.length > 0 ? EXIT.incomplete : EXIT.done;
     });
+}
+
+/** Writes the plan of days as a document. @throws RetrofillError USAGE where there is none, or no place to write it */
+async function writeReport(
+  { output }: Context,
+  file: string,
+  planned: Awaited<ReturnType<typeof readDayPlan>>,
+): Promise<void> {
+  if (planned === null) {
+    throw new RetrofillError("USAGE", "--report: a plan document is written for pipelines of days, such as retail", {
+      hint: "retrofill gaps retail --report plan.md",
+    });
+  }
+  try {
+    await writeFile(file, planned.reporting.render(planned.plan));
+  } catch (cause) {
+    throw new RetrofillError("USAGE", `--report ${file}: cannot be written (${(cause as Error).message})`, { cause });
+  }
+  output.note(`wrote ${file}`);
+}
+
+/** The report as data: both meanings of coverage under their names. */
+function reportDocument({ report, phases, names }: DayPlan): object {
+  return {
+    window: { ...report.window, days: report.days },
+    keys: report.rows.map(({ key, requestedWindow, firstToLast, priority, start, open, closed, gaps: own }) => ({
+      key,
+      name: names.get(key) ?? null,
+      missing_days: requestedWindow.missing,
+      coverage_of_requested_window_pct: requestedWindow.percent,
+      coverage_first_to_last_pct: firstToLast?.percent ?? null,
+      first_day: firstToLast?.first ?? null,
+      last_day: firstToLast?.last ?? null,
+      priority,
+      start,
+      open_days: open.length,
+      closed,
+      gaps: own.map(({ shape, first, last, open: days }) => ({ shape, first, last, open_days: days.length })),
+    })),
+    common: report.common,
+    closures: report.closures,
+    holidays: report.holidays,
+    phases,
+  };
 }
 
 function printSpans(
@@ -99,6 +164,11 @@ function printSpans(
     ]);
   for (const line of table(["SERIES", "FROM", "TO", "SLOTS", "WHY"], rows, [3])) output.line(`  ${line}`);
   if (spans.length > SHOWN) output.line(`  … and ${count(spans.length - SHOWN)} more (--json lists all)`);
+}
+
+/** Stretches of the scope that stand with far fewer rows than usual. */
+function thinOf({ segments, standing }: ScopedSeries): readonly Segment[] {
+  return cut(thinSegments(segments), standing.due);
 }
 
 /** Due slots of a stretch. */

@@ -1,6 +1,7 @@
 import type { Dataset } from "../../../core/dataset/dataset.ts";
 import type { Request } from "../../../core/plan/plan.ts";
 import type { Instant } from "../../../core/time/instant.ts";
+import { type DayPlan, type DayReporting, dayPlanOf } from "../../../engine/plan/day-plan.ts";
 import { selection } from "../../../engine/plan/make-plan.ts";
 import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
 import type { BoundPipeline } from "../../../engine/project.ts";
@@ -25,4 +26,17 @@ export async function readScope(opened: OpenProject, selector: string | null, fl
   const { bound, datasets } = selection(project, request);
   const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
   return { bound, datasets, request, now, scoped };
+}
+
+/** The plan of days of what was read, with how it is written; null where the pipeline is none of days. */
+export async function readDayPlan({
+  bound,
+  scoped,
+  request,
+  now,
+}: Reading): Promise<{ readonly plan: DayPlan; readonly reporting: DayReporting } | null> {
+  const reporting = (await bound.dayReporting?.()) ?? null;
+  if (reporting === null) return null;
+  const plan = dayPlanOf(scoped, reporting, { ...request, now });
+  return plan && { plan, reporting };
 }

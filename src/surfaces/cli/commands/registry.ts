@@ -3,6 +3,7 @@ import { nearestNames, RetrofillError } from "../../../core/errors.ts";
 import type { BoundPipeline, Project } from "../../../engine/project.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { plural, table } from "../output.ts";
+import { keyAs } from "../request.ts";
 
 type Flags = Record<string, unknown>;
 
@@ -12,14 +13,14 @@ export function add(noun: string, names: readonly string[], flags: Flags) {
     withProject(context, async ({ project }) => {
       const bound = pipelineOf(project, noun);
       const known = new Set((await project.ledger.entries(bound.pipeline.name)).map((entry) => entry.key));
-      const keys = keysOf(names);
+      const keys = keysOf(bound, names);
       const twice = keys.filter((key) => known.has(key));
       if (twice.length > 0) {
         throw new RetrofillError("USAGE", `${twice.join(", ")}: known already`, {
           hint: `change it with: retrofill ${noun} set ${twice[0]} …`,
         });
       }
-      const entries = keys.map((key) => bound.pipeline.entry(key, attributesOf(flags)));
+      const entries = keys.map((key) => bound.pipeline.entry(key, attributesOf(bound, flags)));
       await project.ledger.putEntries(bound.pipeline.name, entries, project.clock.now());
       return report(context, noun, "added", entries);
     });
@@ -32,7 +33,7 @@ export function list(noun: string) {
       const bound = pipelineOf(project, noun);
       const entries = await project.ledger.entries(bound.pipeline.name);
       const { output } = context;
-      if (entries.length === 0) output.line(`No ${noun} yet: retrofill ${noun} add AAPL --asset-class stock`);
+      if (entries.length === 0) output.line(`No ${noun} yet: retrofill ${noun} add ${bound.pipeline.example}`);
       else {
         const fields = [...new Set(entries.flatMap((entry) => Object.keys(entry.attributes)))];
         const rows = entries.map((entry) => [
@@ -57,7 +58,7 @@ export function set(noun: string, names: readonly string[], flags: Flags) {
   return (context: Context): Promise<number> => {
     const active = flags.active as boolean | undefined;
     return change(context, noun, names, "changed", (bound, entry) => {
-      const merged = { ...entry.attributes, ...attributesOf(flags) };
+      const merged = { ...entry.attributes, ...attributesOf(bound, flags) };
       return { ...bound.pipeline.entry(entry.key, merged), active: active ?? entry.active };
     });
   };
@@ -79,7 +80,7 @@ function change(
   return withProject(context, async ({ project }) => {
     const bound = pipelineOf(project, noun);
     const known = new Map((await project.ledger.entries(bound.pipeline.name)).map((entry) => [entry.key, entry]));
-    const entries = keysOf(names).map((key) => {
+    const entries = keysOf(bound, names).map((key) => {
       const entry = known.get(key);
       if (entry) return apply(bound, entry);
       const near = nearestNames(key, [...known.keys()]);
@@ -110,29 +111,29 @@ function pipelineOf(project: Project, noun: string): BoundPipeline {
   throw new RetrofillError("USAGE", `no pipeline of this project has ${noun}`);
 }
 
-function keysOf(names: readonly string[]): readonly string[] {
+function keysOf({ pipeline }: BoundPipeline, names: readonly string[]): readonly string[] {
   return [
     ...new Set(
       names
         .flatMap((name) => name.split(","))
-        .map((name) => name.trim().toUpperCase())
+        .map((name) => keyAs(pipeline, name.trim()))
         .filter(Boolean),
     ),
   ];
 }
 
-function attributesOf(flags: Flags): Record<string, unknown> {
+function attributesOf({ pipeline }: BoundPipeline, flags: Flags): Record<string, unknown> {
   const attributes: Record<string, unknown> = {};
-  for (const name of ["assetClass", "calendar", "listed", "delisted", "source"]) {
-    if (flags[name] !== undefined) attributes[name] = flags[name];
+  for (const { attribute, read } of pipeline.fields) {
+    const typed = flags[attribute];
+    if (typed !== undefined) attributes[attribute] = read && typeof typed === "string" ? read(typed) : typed;
   }
-  if (typeof flags.timeframes === "string") attributes.timeframes = flags.timeframes.split(",");
   return attributes;
 }
 
 function shown(value: unknown): string {
   if (value === undefined || value === null) return "";
-  if (Array.isArray(value)) return value.join(" ");
+  if (Array.isArray(value)) return value.map(shown).join(" ");
   if (typeof value === "object")
     return Object.entries(value)
       .map(([k, v]) => `${k}:${String(v).slice(0, 10)}`)

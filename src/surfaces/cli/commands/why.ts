@@ -6,6 +6,7 @@ import { formatInterval, overlaps } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
 import { selection } from "../../../engine/plan/make-plan.ts";
 import { scopeOf } from "../../../engine/plan/scope.ts";
+import { requestIdentity } from "../../../engine/ports.ts";
 import { sourceNamed } from "../../../engine/project.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { readSlot } from "../request.ts";
@@ -53,7 +54,9 @@ export function why(planId: string, cell: string) {
       );
       const chunk = step?.chunks.find(asks);
       const target =
-        step && chunk && sourceNamed(bound, step.dataset, step.source).source.request(one.series, chunk).target;
+        step &&
+        chunk &&
+        requestIdentity(sourceNamed(bound, step.dataset, step.source).source.request(one.series, chunk));
       const chain = [
         `cell       ${key} ${formatInterval(slot)}, ${axis.density} axis, ${axis.calendar.name} v${axis.calendar.version}`,
         sessions.length === 0

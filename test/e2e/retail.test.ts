@@ -1,0 +1,469 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { SALES_COVERAGE_SQL } from "../../src/pipelines/retail/verification.ts";
+import { minuteLines, type SmallLine } from "../../src/sandbox/retail/small-sales.ts";
+import { days } from "./kit.ts";
+import { noonLines, retailWorld } from "./retail-kit.ts";
+
+/** 02:00 in Caracas on 13 January: the 12th is over. */
+const NOW = "2026-01-13T06:00:00Z";
+const FROM = ["--fecha-desde", "2026-01-05 00:00", "--fecha-hasta", "2026-01-12 23:59"];
+
+/** A second store, whose invoices have the numbers of the first one's. */
+const BOSQUE = { id: "tienda_08", name: "BOSQUE", branch: "SUC002", warehouse: "APP-TBQ", region: "Valencia" };
+const PERIFERICO = { id: "tienda_01", name: "PERIFERICO", branch: "SUC001", warehouse: "APP-TPF", region: "Valencia" };
+
+const contracts = ["klk", "sales"] as const;
+
+describe.each(contracts)("sales by the %s contract", (contract) => {
+  it("fill a range, its last minute included, and the same range again changes nothing", async () => {
+    const late: SmallLine = { sold_at: "2026-01-12 23:59:59.9514927", invoice: "0099", version: 99 };
+    await using world = await retailWorld([...noonLines("2026-01-05", "2026-01-12"), late], { now: NOW, contract });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(0);
+    expect(json.rows).toMatchObject({ received: 9, inserted: 9 });
+    const stored = await world.rows(
+      "select numero_factura, fecha_venta::varchar as at from ventas order by 2 desc limit 1",
+    );
+    expect(stored).toEqual([{ numero_factura: "0099_L1", at: expect.stringMatching(/^2026-01-12 23:59:59/) }]);
+    const nothing = await world.json("run", "retail", ...FROM);
+    expect([nothing.exit, nothing.json.calls.made]).toEqual([0, 0]);
+    const again = await world.json("run", "retail", "--again", ...FROM);
+    expect(again.json.rows).toMatchObject({ received: 9, inserted: 0, updated: 0, unchanged: 9, retracted: 0 });
+  });
+
+  it("keep decimals, currency and the store's clock; returns are negative, voided lines count nothing", async () => {
+    const lines: SmallLine[] = [
+      {
+        sold_at: "2026-01-05 23:30:00",
+        invoice: "0001",
+        version: 1,
+        quantity: "0.345",
+        unit_price: "3.18",
+        total: "1.10",
+      },
+      {
+        sold_at: "2026-01-06 10:00:00",
+        invoice: "0002",
+        version: 2,
+        type: "RETURN",
+        original_invoice: "0001",
+        original_line: 1,
+        quantity: "-0.345",
+        total: "-1.10",
+        cost_total: "-0.9660",
+      },
+      { sold_at: "2026-01-06 11:00:00", invoice: "0003", version: 3, updated_at: "2026-01-06 11:00:00" },
+      { sold_at: "2026-01-06 11:00:00", invoice: "0003", version: 4, type: "VOID", updated_at: "2026-01-06 12:00:00" },
+    ];
+    await using world = await retailWorld(lines, { now: NOW, contract });
+    await world.cli("run", "retail", "--fecha-desde", "2026-01-05 00:00", "--fecha-hasta", "2026-01-06 23:59");
+    const [first, back, voided] = await world.rows(
+      `select numero_factura, dia::varchar as dia, cantidad_vendida::varchar as cantidad, venta_total::varchar as total, moneda,
+         tipo, estado, factura_original, total_anulado::varchar as anulado from ventas order by numero_factura`,
+    );
+    // Half an hour before midnight in Caracas is the next day in UTC; the sale belongs to the store's day.
+    expect(first).toMatchObject({ dia: "2026-01-05 04:00:00", cantidad: "0.3450", total: "1.1000", moneda: "USD" });
+    expect(back).toMatchObject({ cantidad: "-0.3450", total: "-1.1000", tipo: "RETURN" });
+    const sum = await world.rows(
+      "select sum(venta_total)::varchar as total, count(*) as n from ventas where estado = 'CLOSED'",
+    );
+    expect(sum).toEqual([{ total: "0.0000", n: 2 }]);
+    if (contract === "sales") {
+      expect(back).toMatchObject({ factura_original: "0001_L1" });
+      expect(voided).toMatchObject({ estado: "VOIDED", total: "0.0000", anulado: "8.1200" });
+    } else expect(voided).toBeUndefined();
+  });
+
+  it("take back a line that a later complete answer lacks, and restate one that has changed", async () => {
+    const lines: SmallLine[] = [
+      { sold_at: "2026-01-05 10:00:00", invoice: "0001", version: 1 },
+      { sold_at: "2026-01-05 11:00:00", invoice: "0002", version: 2 },
+      { sold_at: "2026-01-05 11:00:00", invoice: "0002", version: 3, type: "VOID", updated_at: "2026-01-06 09:00:00" },
+      {
+        sold_at: "2026-01-05 10:00:00",
+        invoice: "0001",
+        version: 4,
+        total: "8.02",
+        discount: "0.10",
+        updated_at: "2026-01-06 09:30:00",
+      },
+    ];
+    await using world = await retailWorld(lines, { now: "2026-01-06T06:00:00Z", contract });
+    await world.cli("run", "retail", "--fecha-desde", "2026-01-05 00:00", "--fecha-hasta", "2026-01-05 23:59");
+    world.sandbox.setNow(Date.parse(NOW));
+    await world.configure({ now: NOW });
+    const { json } = await world.json(
+      "run",
+      "retail",
+      "--again",
+      "--fecha-desde",
+      "2026-01-05 00:00",
+      "--fecha-hasta",
+      "2026-01-05 23:59",
+    );
+    expect(json.rows).toMatchObject(contract === "klk" ? { updated: 1, retracted: 1 } : { updated: 2, retracted: 0 });
+    const total = await world.rows("select sum(venta_total)::varchar as total from ventas");
+    expect(total).toEqual([{ total: "8.0200" }]);
+    const before = await world.rows("select count(*) as n from ventas__history");
+    expect(before).toEqual([{ n: 2 }]);
+  });
+
+  it("tell stores apart whose invoices have the same numbers", async () => {
+    const lines = ["tienda_01", "tienda_08"].flatMap((store) =>
+      noonLines("2026-01-05", "2026-01-06", {
+        store,
+        warehouse: store === "tienda_01" ? PERIFERICO.warehouse : BOSQUE.warehouse,
+      }),
+    );
+    await using world = await retailWorld(lines, {
+      now: NOW,
+      contract,
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+    });
+    const { json } = await world.json(
+      "run",
+      "retail",
+      "--todas",
+      "--fecha-desde",
+      "2026-01-05 00:00",
+      "--fecha-hasta",
+      "2026-01-06 23:59",
+    );
+    expect(json.rows.inserted).toBe(4);
+    expect(await world.rows("select ubicacion_id, count(*) as n from ventas group by 1 order by 1")).toEqual([
+      { ubicacion_id: "tienda_01", n: 2 },
+      { ubicacion_id: "tienda_08", n: 2 },
+    ]);
+  });
+});
+
+describe("a failed question", () => {
+  it("is a failure and a gap, never a store without sales", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+      now: NOW,
+      sandbox: { faults: "flaky5xx=1" },
+      retail: { repairRounds: 0, source: undefined },
+    });
+    // Each request fails at most twice at the sandbox; here it never comes through.
+    await world.sandbox.close();
+    const { exit, json } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(4);
+    expect(json).toMatchObject({ status: "failed", cells: { failed: 8, verified_empty: 0 }, gaps: { after: 8 } });
+    const { json: gaps } = await world.json("gaps", "retail", ...FROM);
+    expect(gaps.gaps.every((gap: { cause: string }) => gap.cause === "failed")).toBe(true);
+  });
+
+  it("with an error inside a 200 brings no rows and is asked again", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+      now: NOW,
+      sandbox: { faults: "error200=1" },
+    });
+    const { exit, json } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(0);
+    expect(json.rows).toMatchObject({ received: 8, inserted: 8 });
+    expect(json.calls.retried).toBeGreaterThan(0);
+  });
+
+  it("about a branch that is not there is refused, and the store stays open", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), { now: NOW, stores: ["tienda_02"] });
+    const { exit, json } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(3);
+    expect(json.cells).toMatchObject({ refused: 8, covered_after: 0 });
+    expect(json.errors[0].reason).toMatch(/SUC007 no existe/);
+  });
+});
+
+describe("a range that is too long for the endpoint", () => {
+  it.each(["hang", "504"] as const)(
+    "is halved, and the size that worked is kept for the run (%s)",
+    async (timeoutAs) => {
+      await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+        now: NOW,
+        settings: { klk: { timeoutAboveDays: 1, timeoutAs } },
+        retail: { concurrency: 1, timeouts: { connectMs: 500, headersMs: 1_000, bodyMs: 1_000 } },
+      });
+      const { exit, json } = await world.json("run", "retail", ...FROM, "--chunk-days", "4");
+      expect(exit).toBe(0);
+      expect(json.rows.inserted).toBe(8);
+      // Four days, two days, then a day each: nobody asks for more than a day again.
+      expect(world.sandbox.report().requests).toBe(2 + 8);
+    },
+    60_000,
+  );
+
+  it("fails at a day that cannot be answered, after two tries, and goes on", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-06"), {
+      now: NOW,
+      settings: { klk: { timeoutAboveDays: 0, timeoutAs: "504" } },
+      retail: { repairRounds: 0 },
+    });
+    const { exit, json } = await world.json(
+      "run",
+      "retail",
+      "--fecha-desde",
+      "2026-01-05 00:00",
+      "--fecha-hasta",
+      "2026-01-06 23:59",
+      "--chunk-days",
+      "1",
+    );
+    expect([exit, json.calls.made, json.cells.failed]).toEqual([4, 4, 2]);
+    expect(json.errors[0].reason).toMatch(/slow-window.*given up after 2 attempts/);
+  }, 60_000);
+});
+
+describe("what comes from KLK", () => {
+  it.each([
+    ["arrays", "object"],
+    ["objects", "object"],
+    ["arrays", "array"],
+    ["older", "array"],
+    ["older", "object"],
+  ] as const)("is read with parts as %s and lines as %s", async (parts, answers) => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+      now: NOW,
+      settings: { klk: { parts, answers } },
+    });
+    const { json } = await world.json("run", "retail", ...FROM);
+    expect(json.rows).toMatchObject({ received: 8, inserted: 8, quarantined: 0 });
+    const [row] = await world.rows(
+      "select producto_id, cantidad_vendida::varchar as q, venta_total::varchar as t, utilidad_bruta::varchar as u, margen_bruto_pct::varchar as m from ventas limit 1",
+    );
+    // 8.12 less 5.60 is 2.52, of 8.12 31.03 %.
+    expect(row).toEqual({ producto_id: "000101", q: "2.0000", t: "8.1200", u: "2.5200", m: "31.0300" });
+  });
+
+  it.each([
+    ["per-day", "instant"],
+    ["per-day", "minute"],
+    ["span", "instant"],
+    ["span", "minute"],
+  ] as const)("is whole days whatever its hours mean (%s, %s)", async (hours, hourEnd) => {
+    const lines: SmallLine[] = ["00:00:01", "12:00:00", "23:59:59.9"].map((time, i) => ({
+      sold_at: `2026-01-05 ${time}`,
+      invoice: `000${i + 1}`,
+      version: i + 1,
+    }));
+    await using world = await retailWorld(lines, { now: NOW, settings: { klk: { hours, hourEnd } } });
+    const { json } = await world.json(
+      "run",
+      "retail",
+      "--fecha-desde",
+      "2026-01-05 00:00",
+      "--fecha-hasta",
+      "2026-01-05 23:59",
+    );
+    expect(json.rows.inserted).toBe(3);
+  });
+
+  it("is stored once where one answer has a line twice", async () => {
+    await using world = await retailWorld(minuteLines("2026-01-05", 40), {
+      now: NOW,
+      settings: { klk: { repeatsLines: true } },
+    });
+    const range = ["--fecha-desde", "2026-01-05 00:00", "--fecha-hasta", "2026-01-05 23:59"];
+    const { json } = await world.json("run", "retail", ...range);
+    expect(json.rows.inserted).toBe(40);
+    expect(json.rows.duplicate).toBeGreaterThan(0);
+    expect(json.rows.received).toBe(json.rows.inserted + json.rows.duplicate);
+  });
+
+  it("from another store's warehouse is quarantined with its reason, and counted", async () => {
+    const lines = noonLines("2026-01-05", "2026-01-12");
+    const foreign: SmallLine = { sold_at: "2026-01-06 13:00:00", invoice: "0100", version: 100, warehouse: "APP-TBQ" };
+    await using world = await retailWorld([...lines, foreign], { now: NOW });
+    const { json } = await world.json("run", "retail", ...FROM);
+    expect(json.rows).toMatchObject({ received: 9, inserted: 8, quarantined: 1 });
+    expect(json.quarantined_by).toEqual({ warehouse_of_another_store: 1 });
+  });
+});
+
+describe("pages of one window", () => {
+  it("are one answer: what an earlier page brought is not taken back by a later one", async () => {
+    await using world = await retailWorld(minuteLines("2026-01-05", 45), {
+      now: NOW,
+      contract: "sales",
+      source: { pageLimit: 10 },
+    });
+    const range = ["--fecha-desde", "2026-01-05 00:00", "--fecha-hasta", "2026-01-05 23:59"];
+    const first = await world.json("run", "retail", ...range);
+    expect(first.json.rows).toMatchObject({ inserted: 45, retracted: 0 });
+    const again = await world.json("run", "retail", "--again", ...range);
+    expect(again.json.rows).toMatchObject({ received: 45, unchanged: 45, retracted: 0 });
+    const rebuilt = await world.json("reprocess", "retail", "--reason", "trial");
+    expect(rebuilt.json.rows).toMatchObject({ inserted: 0, updated: 0, retracted: 0 });
+    expect((await world.json("audit", "verify")).exit).toBe(0);
+  });
+
+  it("that move or repeat lines bring each line once; those that lose their place start over", async () => {
+    await using world = await retailWorld(minuteLines("2026-01-05", 45), {
+      now: NOW,
+      contract: "sales",
+      source: { pageLimit: 10 },
+      sandbox: { faults: "moving=1,duplicates=1,shuffled=1" },
+    });
+    const { json } = await world.json(
+      "run",
+      "retail",
+      "--fecha-desde",
+      "2026-01-05 00:00",
+      "--fecha-hasta",
+      "2026-01-05 23:59",
+    );
+    expect(json.rows).toMatchObject({ inserted: 45, retracted: 0, quarantined: 0 });
+    expect(json.rows.duplicate).toBeGreaterThan(0);
+  });
+});
+
+describe("days of a store", () => {
+  it("are not owed before it opened, after it closed and on its closed days", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-08"), { now: NOW });
+    await world.cli("stores", "set", "tienda_01", "--opened", "2026-01-05", "--closed", "2026-01-09");
+    const { json, exit } = await world.json("run", "retail");
+    expect([exit, json.cells.due]).toEqual([0, 4]);
+    await world.cli(
+      "stores",
+      "set",
+      "tienda_01",
+      "--closed",
+      "2026-01-12",
+      "--exceptions",
+      "2026-01-09=Inventario,2026-01-10=Inventario",
+    );
+    const { json: gaps } = await world.json("gaps", "retail");
+    expect(gaps.gaps).toEqual([
+      expect.objectContaining({ start: "2026-01-11T04:00:00Z", end: "2026-01-12T04:00:00Z" }),
+    ]);
+  });
+
+  it("without any sale are found, at the edges and where a store is dark altogether", async () => {
+    await using world = await retailWorld(noonLines("2026-01-07", "2026-01-09"), {
+      now: NOW,
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+    });
+    const { json } = await world.json("gaps", "retail", ...FROM);
+    expect(json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days])).toEqual([
+      ["tienda_01", 8],
+      ["tienda_08", 8],
+    ]);
+    // A run repairs within its allowance; the next one asks for what is left.
+    await world.cli("run", "retail", ...FROM);
+    await world.cli("run", "retail", ...FROM);
+    const after = await world.json("gaps", "retail", ...FROM);
+    // Asked twice and empty: not a gap any more, but still days without data.
+    expect(after.json.gaps).toEqual([]);
+    expect(
+      after.json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days]),
+    ).toEqual([
+      ["tienda_08", 8],
+      ["tienda_01", 5],
+    ]);
+  });
+
+  it("with a sale on a closed day keep it: a fact, not an error", async () => {
+    await using world = await retailWorld(noonLines("2025-12-31", "2026-01-02"), {
+      now: NOW,
+      retail: { since: "2025-12-31" },
+    });
+    const { json } = await world.json(
+      "run",
+      "retail",
+      "--fecha-desde",
+      "2025-12-31 00:00",
+      "--fecha-hasta",
+      "2026-01-02 23:59",
+      "--chunk-days",
+      "3",
+    );
+    expect(json).toMatchObject({ cells: { due: 2 }, rows: { inserted: 3, quarantined: 0 } });
+  });
+});
+
+it("a day far below its own weekday is asked again once, then reported, and stands", async () => {
+  const dates = days("2026-01-02", "2026-02-01");
+  const lines = dates.flatMap((date, i) => minuteLines(date, date === "2026-01-20" ? 3 : 40, 1 + 100 * i));
+  await using world = await retailWorld(lines, {
+    now: "2026-02-02T06:00:00Z",
+    retail: { since: "2026-01-02" },
+  });
+  const { json, exit } = await world.json("run", "retail");
+  expect(exit).toBe(0);
+  expect(json.calls).toMatchObject({ planned: 16, repaired: 1 });
+  expect(json.rows).toMatchObject({ inserted: 30 * 40 + 3, unchanged: 3, retracted: 0 });
+  const { json: gaps } = await world.json("gaps", "retail");
+  expect(gaps.gaps).toEqual([]);
+  expect(gaps.far_fewer_rows).toEqual([
+    { key: "tienda_01", start: "2026-01-20T04:00:00Z", end: "2026-01-21T04:00:00Z" },
+  ]);
+  const report = join(world.dir, "plan.md");
+  await world.cli("gaps", "retail", "--report", report);
+  expect(await readFile(report, "utf8")).toContain("muy pocas ventas para ese dia de la semana (2026-01-20)");
+  expect((await world.json("audit", "verify")).exit).toBe(0);
+});
+
+describe("run retail --phases", () => {
+  const lines = ["tienda_01", "tienda_08"].flatMap((store) =>
+    noonLines("2026-01-05", "2026-01-12", { store, warehouse: store === "tienda_01" ? "APP-TPF" : "APP-TBQ" }),
+  );
+  const options = {
+    now: NOW,
+    stores: ["tienda_01", "tienda_08"],
+    manifest: { stores: [PERIFERICO, BOSQUE] },
+    retail: { since: "2026-01-05", repairRounds: 0 },
+  };
+
+  it("prints a heading a phase and ends with a line that is true, a log file a run", async () => {
+    await using world = await retailWorld(lines, options);
+    const { exit, out } = await world.cli("run", "retail", "--phases");
+    expect(exit).toBe(0);
+    const headings = out.split("\n").filter((line) => line.startsWith("==="));
+    expect(headings[0]).toMatch(/^=== FASE 2\.1: tienda_0\d \(.*\) ===$/);
+    expect(headings.at(-1)).toBe("=== BACKFILL COMPLETO ===");
+    const logs = await readdir(join(world.dir, "logs"));
+    expect(logs).toHaveLength(2);
+    for (const log of logs) {
+      expect(log).toMatch(/^ventas_postgres_\d{8}_run-[\w-]+\.log$/);
+      const text = await readFile(join(world.dir, "logs", log), "utf8");
+      expect(
+        new Set(
+          text
+            .trim()
+            .split("\n")
+            .map((line) => JSON.parse(line).run),
+        ).size,
+      ).toBe(1);
+      expect(text).toContain('"event":"SUCCESS"');
+    }
+  });
+
+  it("stops at the first phase that fails, or goes on, and never says complete then", async () => {
+    await using world = await retailWorld(lines, { ...options, stores: ["tienda_02", "tienda_08"] });
+    const stopped = await world.cli("run", "retail", "--phases");
+    expect(stopped.exit).toBe(3);
+    expect(stopped.out).toContain("=== DETENIDO");
+    expect(stopped.out).not.toContain("COMPLETO");
+    const went = await world.cli("run", "retail", "--phases", "--on-error", "continue");
+    expect(went.exit).toBe(3);
+    expect(went.out).not.toContain("BACKFILL COMPLETO");
+    expect(await world.rows("select distinct ubicacion_id from ventas")).toEqual([{ ubicacion_id: "tienda_08" }]);
+  });
+});
+
+it("the chain's own coverage query runs as it stands", async () => {
+  await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), { now: NOW });
+  await world.cli("run", "retail", ...FROM);
+  expect(await world.rows(SALES_COVERAGE_SQL)).toEqual([
+    {
+      ubicacion_id: "tienda_01",
+      primera_venta: "2026-01-05",
+      ultima_venta: "2026-01-12",
+      dias_con_datos: 8,
+      dias_rango: 8,
+      pct_cobertura: 100,
+    },
+  ]);
+});
