@@ -22,11 +22,11 @@ export async function makeFindings(
     request.suspects === null
       ? []
       : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const bySeries = request.series.map((): JudgedObject[] => []);
+  for (const one of objects) bySeries[one.seriesNo]?.push(one);
   const series = request.series.map((one) => one.series);
   const thin =
     request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
-  const bySeries = series.map((): JudgedObject[] => []);
-  for (const one of objects) bySeries[one.seriesNo]?.push(one);
   const blocked = await findBlocked(context, objects, bySeries);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
