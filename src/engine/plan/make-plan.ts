@@ -72,7 +72,9 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
   const request = mode === "incremental" ? await fromWatermark(project, selected, asked, now) : asked;
   const scoped = await scopeOf(project, bound, selected, request, { now, leaveOut: "fresh" });
   await refuseAbsentInputs(project, { bound, datasets: selected, named, scoped, request, now });
-  const datasets = selected.filter((one) => one.extract !== null || scoped.some(({ dataset }) => dataset === one));
+  const datasets = selected.filter(
+    (one) => (one.extract !== null && isAsking(request)) || scoped.some(({ dataset }) => dataset === one),
+  );
 
   const states = new Map<string, SeriesState>();
   const making = new Map<string, SeriesPlan["making"]>();

@@ -176,9 +176,13 @@ function idleOf(
   const names = new Set(datasets.map(({ name }) => name));
   const coming = new Set(datasets.filter(({ extract }) => isAsking || extract === null).map(({ name }) => name));
   for (const dataset of datasets) {
+    const all = wanted.filter((one) => one.dataset === dataset);
+    const isBegun = all.some(({ series }) => truth.segmentsOf(series).length > 0);
+    // Nobody is asked, and nobody has been.
+    if (!isAsking && dataset.extract !== null && !isBegun) idle.add(dataset.name);
     const inputs = dataset.transform?.inputs ?? [];
-    if (!inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
-    const own = wanted.filter((one) => one.dataset === dataset && one.series.source === null);
+    if (isBegun || !inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
+    const own = all.filter(({ series }) => series.source === null);
     const isLacking = inputs.some(
       (input) =>
         idle.has(input.dataset) ||
@@ -186,7 +190,7 @@ function idleOf(
           !coming.has(input.dataset) &&
           own.every(({ series }) => truth.segmentsOf(placeOf(bound, series, input)).length === 0)),
     );
-    if (isLacking && own.every(({ series }) => truth.segmentsOf(series).length === 0)) idle.add(dataset.name);
+    if (isLacking) idle.add(dataset.name);
   }
   return idle;
 }
