@@ -29,6 +29,7 @@ describe("the alerts section", () => {
       { ...DEFAULT_RULES.stale, behindMs: 3 * HOUR, tellsEnd: false },
       { ...DEFAULT_RULES.budget, share: 0.8, repeatAfterMs: null },
       { ...DEFAULT_RULES.volume, minHistory: 4 },
+      DEFAULT_RULES.restated,
     ]);
   });
 

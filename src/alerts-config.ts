@@ -17,7 +17,7 @@ const channel = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("slack"), ...hook }),
 ]);
 
-const { failed, streak, partial, gap, stale, budget, volume } = DEFAULT_RULES;
+const { failed, streak, partial, gap, stale, budget, volume, restated } = DEFAULT_RULES;
 
 /** Settings of a rule, each with its default; false switches the rule off. */
 function rule<T extends z.ZodRawShape>(defaults: AlertRule, settings: T) {
@@ -65,6 +65,7 @@ const rules = z.strictObject({
     threshold: z.number().positive().default(volume.threshold),
     minShare: z.number().positive().max(1).default(volume.minShare),
   }).prefault({}),
+  restated: rule(restated, { severity: severity.default(restated.severity) }).prefault({}),
 });
 
 /** The `alerts` section of a project's configuration; read, its rules are a list of those that are on. */
@@ -76,7 +77,8 @@ export const alertsConfig = z.strictObject({
   rules: rules.prefault({}).transform(toRules),
 });
 
-function toRules({ failed, streak, partial, gap, stale, budget, volume }: z.infer<typeof rules>): readonly AlertRule[] {
+function toRules(settings: z.infer<typeof rules>): readonly AlertRule[] {
+  const { failed, streak, partial, gap, stale, budget, volume, restated } = settings;
   return [
     ...on(failed, ({ severity }) => ({ kind: "failed", severity })),
     ...on(streak, ({ severity, runs }) => ({ kind: "streak", severity, runs })),
@@ -95,6 +97,7 @@ function toRules({ failed, streak, partial, gap, stale, budget, volume }: z.infe
       threshold,
       minShare,
     })),
+    ...on(restated, ({ severity }) => ({ kind: "restated", severity })),
   ];
 }
 

@@ -65,7 +65,7 @@ describe("alerts", () => {
       gapSlots: 9,
       error: null,
     };
-    const facts = { at: now, businessNow: now, run, datasets: [], budgets: [], volumes: [] };
+    const facts = { at: now, businessNow: now, run, datasets: [], budgets: [], volumes: [], proposals: null };
     return (await raiseAlerts(facts, opened.project.alerts)).queued;
   };
 

@@ -212,6 +212,9 @@ describe("a range that is too long for the endpoint", () => {
     );
     expect([exit, json.calls.made, json.cells.failed]).toEqual([4, 4, 2]);
     expect(json.errors[0].reason).toMatch(/slow-window.*given up after 2 attempts/);
+    const report = join(world.dir, "plan.md");
+    await world.cli("gaps", "retail", "--report", report);
+    expect(await readFile(report, "utf8")).toContain("**Sin respuesta a tiempo**: tienda_01 (PERIFERICO)");
   }, 60_000);
 });
 

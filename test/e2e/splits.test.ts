@@ -43,6 +43,12 @@ async function moveTo(at: World, now: string): Promise<void> {
   await at.configure({ now });
 }
 
+interface Said {
+  readonly kind: string;
+  readonly rule: string;
+  readonly dedupeKey: string;
+}
+
 interface Close {
   readonly timeframe: string;
   readonly t: number;
@@ -114,6 +120,12 @@ describe.each([
     const after = await nightly(at, knowsEvents);
     expect([after.exit, after.json.proposed, after.json.rows.updated]).toEqual([0, [], 0]);
     expect((await at.json("audit", "verify")).exit).toBe(0);
+    const { json: said } = await at.json("alerts", "list", "--all");
+    const ofSplits = said.filter((one: Said) => one.rule === "restated");
+    expect(ofSplits.map((one: Said) => `${one.kind} ${one.dedupeKey}`).sort()).toEqual([
+      "raised restated:ohlcv.market_data:AAPL",
+      "resolved restated:ohlcv.market_data:AAPL",
+    ]);
   });
 
   it("shows what the restatement did, and makes features anew", async () => {

@@ -93,6 +93,7 @@ export async function fill(
   dir: string,
   kills: readonly Kill[],
   env: Readonly<Record<string, string>>,
+  selector = "ohlcv",
 ): Promise<Campaign> {
   const runsBefore = lastRun(dir)?.runs ?? 0;
   const struck: string[] = [];
@@ -100,7 +101,7 @@ export async function fill(
   const inFlight = new Map<string, number>();
   const command = (): readonly string[] | null => {
     const run = lastRun(dir);
-    if (run === null || run.runs === runsBefore) return ["--project", dir, "--json", "run", "ohlcv"];
+    if (run === null || run.runs === runsBefore) return ["--project", dir, "--json", "run", selector];
     return isOpen(run.status) ? ["--project", dir, "--json", "resume", run.id] : null;
   };
   for (const [i, kill] of kills.entries()) {
@@ -125,7 +126,7 @@ export async function fill(
     for (const target of await underWay(traceFile)) inFlight.set(target, (inFlight.get(target) ?? 0) + 1);
   }
   const args = command();
-  const end = await work(args ?? ["--project", dir, "--json", "run", "ohlcv"], { env });
+  const end = await work(args ?? ["--project", dir, "--json", "run", selector], { env });
   return { struck, missed, inFlight, end };
 }
 

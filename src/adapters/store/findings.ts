@@ -22,13 +22,15 @@ export async function makeFindings(
     request.suspects === null
       ? []
       : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const bySeries = request.series.map((): JudgedObject[] => []);
+  for (const one of objects) bySeries[one.seriesNo]?.push(one);
   const series = request.series.map((one) => one.series);
   const thin =
     request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
-  const blocked = await findBlocked(context, objects);
+  const blocked = await findBlocked(context, objects, bySeries);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
-      const own = objects.filter((one) => one.seriesNo === i);
+      const own = bySeries[i] ?? [];
       const found = { holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
@@ -54,11 +56,12 @@ export function thinOf(thin: IntervalSet = []): Pick<Findings, "thin"> {
 async function findBlocked(
   context: Context,
   objects: readonly JudgedObject[],
+  bySeries: readonly (readonly JudgedObject[])[],
 ): Promise<readonly (readonly Blocked[])[]> {
   const found = context.request.series.map((): Blocked[] => []);
   const byNo = new Map(objects.map((one) => [claimId(one.object.ordinal, one.seriesNo), one]));
   const add = (one: JudgedObject, span: Interval, reason: string): void => {
-    const later = answeredAfter(objects, one);
+    const later = answeredAfter(bySeries[one.seriesNo] ?? [], one);
     const chunk = one.object.chunkId;
     const list = found[one.seriesNo] as Blocked[];
     for (const rest of subtract([span], later)) {
@@ -100,11 +103,10 @@ async function stoppedSlots({ connection, request }: Context): Promise<readonly 
   );
 }
 
-function answeredAfter(objects: readonly JudgedObject[], one: JudgedObject): IntervalSet {
+function answeredAfter(own: readonly JudgedObject[], one: JudgedObject): IntervalSet {
   return normalize(
-    objects
-      .filter((other) => other.seriesNo === one.seriesNo && other.object.ordinal > one.object.ordinal)
-      .filter((other) => other.question.no !== one.question.no)
+    own
+      .filter((other) => other.object.ordinal > one.object.ordinal && other.question.no !== one.question.no)
       .map((other) => other.object.answered)
       .filter(({ start, end }) => start < end),
   );

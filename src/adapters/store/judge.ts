@@ -107,7 +107,9 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
       if (extent.start < own.end && own.start < extent.end) layer = Math.max(layer, under + 1);
     }
     others.push({ extent: own, layer });
-    layers[layer] = [...(layers[layer] ?? []), ...pages];
+    const peers = layers[layer] ?? [];
+    layers[layer] = peers;
+    for (const page of pages) peers.push(page);
   }
   return layers;
 }

@@ -51,9 +51,9 @@ export async function publishIn(
 async function merge(context: Context, objects: readonly JudgedObject[]): Promise<readonly SeriesChange[]> {
   await openImages(context);
   const layers = layersOf(objects);
-  const changes: SeriesChange[] = [];
-  for (const layer of layers) changes.push(...(await mergeLayer(context, layer, { isOnly: layers.length === 1 })));
-  return changes;
+  const changes: (readonly SeriesChange[])[] = [];
+  for (const layer of layers) changes.push(await mergeLayer(context, layer, { isOnly: layers.length === 1 }));
+  return changes.flat();
 }
 
 async function writeQuarantine({ connection, request }: Context): Promise<void> {

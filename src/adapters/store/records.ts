@@ -38,7 +38,8 @@ export function recordsQuery(
   const read = strict ? readTrusted(fields, { isJson: isEither }) : readCarefully(fields);
   // Only a body that is read as one value can be either of two.
   const records = isEither
-    ? `coalesce(json_extract(${list}, ${text(`$."${shape.path}"[*]`)}), []) || coalesce(json_extract(${list}, '$[*]'), [])`
+    ? `case when (${list}::varchar)[1] = '[' then json_extract(${list}, '$[*]')
+        else coalesce(json_extract(${list}, ${text(`$."${shape.path}"[*]`)}), []) end`
     : list;
   return `select object_no, row_no, ${fields.map(([name], i) => `${read.columns[i]} as ${name}`).join(", ")},
       ${strict ? "false" : unreadable(fields, shape)} as unreadable, record

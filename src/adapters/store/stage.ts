@@ -78,12 +78,15 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
   }
 }
 
-/** SQL: the series that a record belongs to. A record without a readable key is the first one's to answer for. */
+/**
+ * SQL: the series that a record belongs to. A record without a readable key is the first one's to answer for. Joined by
+ * equality alone: every other condition would hold each record of a body against each of its series.
+ */
 function claimJoin({ key }: RecordShape): string {
-  const own = "join object_t o on o.object_no = r.object_no";
-  if (key === undefined) return own;
-  return `${own} and (o.match = r.${key} or (r.${key} is null and o.series_no = (select min(f.series_no) from object_t f
-    where f.object_no = r.object_no)))`;
+  if (key === undefined) return "join object_t o on o.object_no = r.object_no";
+  return `join (select object_no, arg_min(match, series_no) as match from object_t group by object_no) f
+      on f.object_no = r.object_no
+    join object_t o on o.object_no = r.object_no and o.match = coalesce(r.${key}, f.match)`;
 }
 
 /** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */

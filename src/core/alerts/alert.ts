@@ -7,6 +7,7 @@ export type AlertSubject =
   | { readonly kind: "selector"; readonly selector: string }
   | { readonly kind: "dataset"; readonly dataset: string }
   | { readonly kind: "gap"; readonly dataset: string; readonly start: Instant }
+  | { readonly kind: "entry"; readonly dataset: string; readonly entry: string }
   | { readonly kind: "budget"; readonly credential: string; readonly period: string }
   | {
       readonly kind: "slot";
@@ -46,6 +47,8 @@ function subjectText(subject: AlertSubject): string {
       return subject.dataset;
     case "gap":
       return `${subject.dataset}:${formatInstant(subject.start)}`;
+    case "entry":
+      return `${subject.dataset}:${subject.entry}`;
     case "budget":
       return `${subject.credential}:${subject.period}`;
     case "slot":

@@ -30,6 +30,7 @@ const FACTS: AlertFacts = {
   datasets: [{ dataset: "bars", watermark: NOW, dueThrough: NOW, gaps: [], isWhole: true }],
   budgets: [],
   volumes: [],
+  proposals: null,
 };
 
 describe("a condition", () => {

@@ -148,6 +148,30 @@ it("lists the worst first and only what the given rules ask for", () => {
   expect(evaluate([], all)).toEqual([]);
 });
 
+describe("a plan that asks again for a restated past", () => {
+  const proposals = [
+    { dataset: "ohlcv.market_data", entry: "AAPL", plan: "plan-7", reason: "split 4 for 1", slots: 5_040, calls: 3 },
+  ];
+
+  it("is told by its entry, with its price and how to apply it", () => {
+    const [alert] = evaluate(RULES, facts({ proposals }));
+    expect(alert).toMatchObject({
+      rule: "restated",
+      severity: "medium",
+      dedupeKey: "restated:ohlcv.market_data:AAPL",
+      body: "split 4 for 1.\nAsking again for 5,040 slots takes 3 calls: retrofill apply plan-7",
+    });
+  });
+
+  it("is over once a run of its pipeline finds it no more, and not where nobody looked", () => {
+    const subject = { kind: "entry", dataset: "ohlcv.market_data", entry: "AAPL" } as const;
+    const datasets = [aDataset({ dataset: "ohlcv.stock_splits" })];
+    expect(isJudged(subject, facts({ proposals: [], datasets }))).toBe(true);
+    expect(isJudged(subject, facts({ proposals: [], datasets: [aDataset({ dataset: "retail.ventas" })] }))).toBe(false);
+    expect(isJudged(subject, facts({ proposals: null, datasets }))).toBe(false);
+  });
+});
+
 describe("facts", () => {
   it("without a run judge the standing and no selector", () => {
     const standing = facts({ datasets: [aDataset({ watermark: at("2026-03-02") })] });
@@ -193,7 +217,7 @@ function raised(some: Partial<AlertFacts>): readonly (readonly string[])[] {
 }
 
 function facts(some: Partial<AlertFacts>): AlertFacts {
-  return { at: NOW, businessNow: NOW, run: null, datasets: [], budgets: [], volumes: [], ...some };
+  return { at: NOW, businessNow: NOW, run: null, datasets: [], budgets: [], volumes: [], proposals: null, ...some };
 }
 
 function aRun(status: RunStatus, recent: readonly RunStatus[]): RunFacts {

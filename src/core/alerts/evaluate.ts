@@ -3,7 +3,7 @@ import type { AlertFacts } from "./facts.ts";
 import type { AlertRule } from "./rule.ts";
 import { failedRun, hasOutcome, partialRun, streak } from "./run-rules.ts";
 import { bySeverity } from "./severity.ts";
-import { longGaps, staleDatasets, usedBudgets } from "./standing-rules.ts";
+import { longGaps, restatedPasts, staleDatasets, usedBudgets } from "./standing-rules.ts";
 import { RECENT_MS } from "./volume.ts";
 import { unusualVolumes } from "./volume-rule.ts";
 
@@ -39,6 +39,8 @@ function findingsOf(rule: AlertRule, facts: AlertFacts): readonly Finding[] {
       return usedBudgets(rule, facts);
     case "volume":
       return unusualVolumes(rule, facts);
+    case "restated":
+      return restatedPasts(rule, facts);
     default:
       return rule satisfies never;
   }
@@ -53,6 +55,8 @@ export function isJudged(subject: AlertSubject, facts: AlertFacts): boolean {
       return facts.datasets.some((one) => one.dataset === subject.dataset && one.watermark !== null);
     case "gap":
       return facts.datasets.some((one) => one.dataset === subject.dataset && one.isWhole);
+    case "entry":
+      return facts.proposals !== null && facts.datasets.some((one) => pipelineOf(one) === pipelineOf(subject));
     case "budget":
       return facts.budgets.some(
         (one) => one.credential === subject.credential && kindOfPeriod(one.period) === kindOfPeriod(subject.period),
@@ -65,6 +69,11 @@ export function isJudged(subject: AlertSubject, facts: AlertFacts): boolean {
     default:
       return subject satisfies never;
   }
+}
+
+/** `ohlcv` of `ohlcv.market_data`: proposals are looked for in a whole pipeline. */
+function pipelineOf({ dataset }: { readonly dataset: string }): string {
+  return dataset.slice(0, dataset.indexOf("."));
 }
 
 /** `day` of `day 2026-03-20`: a quota of a later day says that the earlier one is over. */

@@ -11,6 +11,8 @@ export interface AlertFacts {
   readonly datasets: readonly DatasetFacts[];
   readonly budgets: readonly BudgetFacts[];
   readonly volumes: readonly VolumeFacts[];
+  /** Plans proposed because the source has restated its past; null when nobody looked. */
+  readonly proposals: readonly ProposalFacts[] | null;
 }
 
 export interface RunFacts {
@@ -57,6 +59,17 @@ export interface BudgetFacts {
   readonly period: string;
   readonly used: number;
   readonly limit: number;
+}
+
+/** A plan that waits for a person: it asks again for what is on an old basis. */
+export interface ProposalFacts {
+  readonly dataset: string;
+  readonly entry: string;
+  readonly plan: string;
+  readonly reason: string;
+  /** Covered slots that it asks for again, and what that costs. */
+  readonly slots: number;
+  readonly calls: number;
 }
 
 /** How much one series had in one slot, beside earlier values of the same weekday and slot. */

@@ -61,8 +61,22 @@ interface VolumeRule extends Repeats {
   readonly minShare: number;
 }
 
+/** The source has restated its past, and a plan that asks for it again waits for a person. */
+interface RestatedRule extends Repeats {
+  readonly kind: "restated";
+  readonly severity: Severity;
+}
+
 /** When to say what: a closed set, each with its settings. A list has at most one rule of a kind. */
-export type AlertRule = FailedRule | StreakRule | PartialRule | GapRule | StaleRule | BudgetRule | VolumeRule;
+export type AlertRule =
+  | FailedRule
+  | StreakRule
+  | PartialRule
+  | GapRule
+  | StaleRule
+  | BudgetRule
+  | VolumeRule
+  | RestatedRule;
 
 export type RuleKind = AlertRule["kind"];
 
@@ -96,4 +110,5 @@ export const DEFAULT_RULES: { readonly [K in RuleKind]: Extract<AlertRule, { rea
     repeatAfterMs: null,
     tellsEnd: false,
   },
+  restated: { kind: "restated", severity: "medium", ...lasting },
 };

@@ -78,3 +78,13 @@ export function usedBudgets(rule: Rule<"budget">, { budgets }: AlertFacts): read
       body: `${amount(used)} of ${amount(limit)} calls.`,
     }));
 }
+
+/** One entry is one condition, whatever was restated of it. */
+export function restatedPasts({ severity }: Rule<"restated">, { proposals }: AlertFacts): readonly Finding[] {
+  return (proposals ?? []).map(({ dataset, entry, plan, reason, slots, calls }) => ({
+    severity,
+    subject: { kind: "entry" as const, dataset, entry },
+    title: `${dataset}: the past of ${entry} was restated at the source`,
+    body: `${reason}.\nAsking again for ${plural(slots, "slot")} takes ${plural(calls, "call")}: retrofill apply ${plan}`,
+  }));
+}

@@ -282,6 +282,7 @@ function factsOf(status: RunStatus, recent: readonly RunStatus[], now: number): 
     datasets: [],
     budgets: [],
     volumes: [],
+    proposals: null,
   };
 }
 

@@ -1,4 +1,11 @@
-import type { AlertFacts, BudgetFacts, DatasetFacts, RunFacts, VolumeFacts } from "../../core/alerts/facts.ts";
+import type {
+  AlertFacts,
+  BudgetFacts,
+  DatasetFacts,
+  ProposalFacts,
+  RunFacts,
+  VolumeFacts,
+} from "../../core/alerts/facts.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { type Plan, plannedCalls, type Request } from "../../core/plan/plan.ts";
 import type { RunStatus } from "../../core/run/run-state.ts";
@@ -19,6 +26,8 @@ export interface EndedRun {
   readonly summary: RunSummary | null;
   /** What ended it, in words; null when it closed. */
   readonly error: string | null;
+  /** Open plans for what the source has restated, as it was found after the run; null when nobody looked. */
+  readonly proposals: readonly Plan[] | null;
 }
 
 /** Earlier runs that a streak may look at. */
@@ -53,6 +62,18 @@ export async function factsAfter(project: Project, ended: EndedRun): Promise<Ale
     datasets: facts,
     budgets: await orElse([], () => budgetFacts(project, bound, ended)),
     volumes,
+    proposals: ended.proposals?.map((proposal) => proposalFacts(bound, proposal)) ?? null,
+  };
+}
+
+function proposalFacts({ pipeline }: BoundPipeline, { id, reason, request, series, cost }: Plan): ProposalFacts {
+  return {
+    dataset: pipeline.main,
+    entry: request.entries?.join(" ") ?? pipeline.name,
+    plan: id,
+    reason: reason ?? "",
+    slots: series.reduce((sum, one) => sum + one.againSlots, 0),
+    calls: cost.calls,
   };
 }
 
@@ -75,7 +96,15 @@ export async function factsNow(project: Project): Promise<AlertFacts> {
       facts.push(await datasetFacts(project, { bound, dataset, scoped: own, now, isWhole: true, isBusy }));
     }
   }
-  return { at: project.clock.now(), businessNow: now, run: null, datasets: facts, budgets, volumes: [] };
+  return {
+    at: project.clock.now(),
+    businessNow: now,
+    run: null,
+    datasets: facts,
+    budgets,
+    volumes: [],
+    proposals: null,
+  };
 }
 
 function wholeRequest(selector: string): Request {

@@ -162,15 +162,21 @@ async function publishedSeries(
   run: RunRecord,
   objects: readonly ObjectRecord[],
 ): Promise<readonly PublishedSeries[]> {
-  const keys = [...new Set(objects.flatMap((object) => object.keys))];
-  const segments = await context.ledger.segments(context.dataset.name, context.dataset.version, keys);
-  return keys.map((key) => {
+  const answeredNow = new Map<SeriesKey, Interval[]>();
+  for (const { keys, answered } of objects) {
+    for (const key of keys) {
+      const spans = answeredNow.get(key) ?? [];
+      answeredNow.set(key, spans);
+      if (answered.start < answered.end) spans.push(answered);
+    }
+  }
+  const segments = await context.ledger.segments(context.dataset.name, context.dataset.version, [
+    ...answeredNow.keys(),
+  ]);
+  return [...answeredNow].map(([key, now]) => {
     const series = context.seriesOf(key);
     if (!series)
       throw new Error(`${context.dataset.name}: ${key} is not declared any more, its objects stay in bronze`);
-    const now = objects
-      .filter(({ keys, answered }) => keys.includes(key) && answered.start < answered.end)
-      .map((object): Interval => object.answered);
     const answered = union(answeredSet(segments.get(key) ?? []), normalize(now));
     return { series, answered, due: dueWithin(series, answered, run.businessNow) };
   });

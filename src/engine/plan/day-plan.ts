@@ -37,6 +37,8 @@ export interface DayPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer rows than usual, by key. */
   readonly thin: ReadonlyMap<string, readonly string[]>;
+  /** Keys of which something was too slow to come, at the size of a day. */
+  readonly timedOut: readonly string[];
   /** Local date on which it is made. */
   readonly madeOn: string;
 }
@@ -69,6 +71,9 @@ export function dayPlanOf(
     report,
     phases: phasesOf(report, reporting.pace, reporting.phases),
     names: new Map(names),
+    timedOut: scoped
+      .filter(({ standing }) => standing.gaps.some((gap) => gap.cause === "failed" && /^slow-window/.test(gap.reason)))
+      .map(({ entry }) => entry.key),
     thin: new Map(
       scoped.flatMap(({ entry, series, segments }): [string, readonly string[]][] => {
         const dates = intersect(spansOf(thinSegments(segments)), [span]).flatMap((days) =>

@@ -1,7 +1,7 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { affected } from "../../core/coverage/lineage.ts";
-import { setOf } from "../../core/coverage/segment.ts";
+import { setOf, spansOf } from "../../core/coverage/segment.ts";
 import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
 import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
@@ -266,7 +266,9 @@ async function isBackfilling(project: Project): Promise<boolean> {
 function stateOf(one: ScopedSeries, request: Request, mode: RunMode, paidFor: IntervalSet): SeriesState {
   const { series, standing } = one;
   const again = series.source === null ? EMPTY : askedAgain(one, request, mode);
-  const missing = isAsking(request) ? gapSet(standing) : EMPTY;
+  // A file says the same twice: what was answered once is for who can be asked by calls.
+  const silent = request.ask === "held" ? spansOf(standing.gaps.filter(({ cause }) => cause === "asked-once")) : EMPTY;
+  const missing = isAsking(request) ? subtract(gapSet(standing), silent) : EMPTY;
   const wanted = subtract(union(missing, again), paidFor);
   const scope = standing.scope;
   const ranges =

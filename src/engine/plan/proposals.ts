@@ -1,4 +1,7 @@
+import { setOf } from "../../core/coverage/segment.ts";
+import { downstreamOf } from "../../core/dataset/lineage.ts";
 import type { RestatementRule } from "../../core/dataset/pipeline.ts";
+import type { Series } from "../../core/dataset/series.ts";
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { BoundPipeline, Project } from "../project.ts";
@@ -30,7 +33,10 @@ export async function proposeRestatements(
     const open = await openProposal(project, one.reason);
     const plan =
       open ??
-      (await makePlan(project, requestOf(bound, one), { ...OPTIONS(project, businessNow), reason: one.reason }));
+      (await makePlan(project, await requestOf(project, bound, one), {
+        ...OPTIONS(project, businessNow),
+        reason: one.reason,
+      }));
     if (plan.cost.calls === 0) continue;
     if (open === null) await project.ledger.savePlan(plan);
     proposals.push(plan);
@@ -84,12 +90,21 @@ function byEntry(found: readonly Restated[]): readonly Proposal[] {
   });
 }
 
-function requestOf({ pipeline, concurrency }: BoundPipeline, { entry, narrow, start, end }: Proposal): Request {
+/**
+ * Asks again for the stretch. What is made of the entry's rows already follows them in the same run; what was never
+ * made is not begun here.
+ */
+async function requestOf(project: Project, bound: BoundPipeline, proposal: Proposal): Promise<Request> {
+  const { pipeline, concurrency } = bound;
+  const { entry, start, end } = proposal;
+  const below = await madeBelow(project, bound, entry);
+  const { flag, part } = pipeline.narrowing;
+  const finer = below.filter(({ dataset }) => dataset === pipeline.main).map(({ parts }) => parts[part] ?? "");
   return {
-    selector: `${pipeline.name}+`,
+    selector: below.length > 0 ? `${pipeline.name}+` : pipeline.name,
     job: null,
     entries: [entry],
-    narrow: { [pipeline.narrowing.flag]: narrow },
+    narrow: { [flag]: [...new Set([...proposal.narrow, ...finer])] },
     from: start,
     to: end,
     watermark: null,
@@ -99,6 +114,28 @@ function requestOf({ pipeline, concurrency }: BoundPipeline, { entry, narrow, st
     ask: "again",
     revert: null,
   };
+}
+
+/** The series of an entry that have rows made from its main ones, those of the main dataset itself included. */
+async function madeBelow(
+  { ledger, businessNow }: Project,
+  { pipeline }: BoundPipeline,
+  key: string,
+): Promise<readonly Series[]> {
+  const entry = (await ledger.entries(pipeline.name)).find((one) => one.key === key);
+  if (!entry) return [];
+  const names = new Set([pipeline.main, ...downstreamOf(pipeline.datasets, pipeline.main)]);
+  const made: Series[] = [];
+  for (const { name, version } of pipeline.datasets.filter((one) => names.has(one.name))) {
+    const series = pipeline.series(name, entry, businessNow()).filter(({ source }) => source === null);
+    const segments = await ledger.segments(
+      name,
+      version,
+      series.map((one) => one.key),
+    );
+    made.push(...series.filter((one) => setOf(segments.get(one.key) ?? [], "covered").length > 0));
+  }
+  return made;
 }
 
 /** A stored plan for the same reason that nobody applied and that has not expired. */

@@ -6,7 +6,7 @@ import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
 import { cellKey, inputKeyOf, type Series, type SeriesKey } from "../../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../../core/errors.ts";
 import type { Plan, Request } from "../../core/plan/plan.ts";
-import { snapIn } from "../../core/time/grid.ts";
+import { snapIn, snapOut } from "../../core/time/grid.ts";
 import { type Instant, later, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { EMPTY, type IntervalSet, normalize, subtract, union } from "../../core/time/interval-set.ts";
@@ -273,7 +273,7 @@ async function readMaking(
       }
       stale = union(stale, staleSet(series.axis, input.reach, own, changes.get(cellKey(place)) ?? []));
     }
-    const ready = readySet([series.axis.lifetime], answered);
+    const ready = readySet([snapOut(series.axis.grid, series.axis.lifetime)], answered);
     making.set(cellKey(series), { ready, stale });
   }
   return making;

@@ -184,24 +184,25 @@ async function perform(
     });
   } catch (error) {
     if (!options.signal.aborted && !(await isElsewhere(project, run))) {
-      await tellOf(project, { run, plan, summary: null, error: (error as Error).message }, options);
+      await tellOf(project, { run, plan, summary: null, error: (error as Error).message, proposals: null }, options);
     }
     throw error;
   }
   // A run that goes on later has not ended.
   const { summary } = execution;
   if (summary !== null) {
-    await tellOf(project, { run: execution.run, plan, summary, error: null }, options);
-    await propose(project, plan, options);
+    const proposals = await propose(project, plan, options);
+    await tellOf(project, { run: execution.run, plan, summary, error: null, proposals }, options);
   }
   return execution;
 }
 
 /** A run may have brought to light that the source has restated its past. */
-async function propose(project: Project, plan: Plan, { observe }: PerformOptions): Promise<void> {
+async function propose(project: Project, plan: Plan, { observe }: PerformOptions): Promise<readonly Plan[]> {
   const { bound } = selection(project, plan.request);
   const plans = await proposeRestatements(project, bound, plan.businessNow);
   if (plans.length > 0) observe({ type: "proposed", plans });
+  return plans;
 }
 
 /** Tells people of a run that ended. What goes wrong with that is a notice: the run has ended as it has. */

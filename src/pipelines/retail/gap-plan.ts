@@ -13,6 +13,8 @@ export interface GapPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer lines than usual, by store. */
   readonly thin?: ReadonlyMap<string, readonly string[]>;
+  /** Stores whose days the endpoint was too slow for. */
+  readonly timedOut?: readonly string[];
   /** Local date on which it is written. */
   readonly madeOn: string;
 }
@@ -68,7 +70,7 @@ function priorityText(priority: Priority | null, start: DayReportRow["start"]): 
 }
 
 /** One sentence a pattern; none is left out because it is empty, so that nobody wonders. */
-function patterns({ report, names, thin = new Map() }: GapPlan): readonly string[] {
+function patterns({ report, names, thin = new Map(), timedOut = [] }: GapPlan): readonly string[] {
   const { rows, common, closures, holidays } = report;
   const title = titleOf(names);
   return [
@@ -83,7 +85,7 @@ function patterns({ report, names, thin = new Map() }: GapPlan): readonly string
       ? [`**Feriados nacionales (solo se nombran)**: ${holidays.map(holidayText).join("; ")}`]
       : []),
     ...rows.flatMap(({ key, start, gaps }) => [
-      ...(start === null ? [] : [`**${title(key)}**: ${startText(start)}`]),
+      ...(start === null ? [] : [`**${title(key)}**: ${startText(start, key)}`]),
       ...gaps
         .filter(({ shape }) => shape === "trailing")
         .map(({ first }) => `**${title(key)}**: dejo de enviar ventas, nada desde ${first}`),
@@ -98,6 +100,12 @@ function patterns({ report, names, thin = new Map() }: GapPlan): readonly string
       ([key, dates]) =>
         `**${title(key)}**: muy pocas ventas para ese dia de la semana (${dates.join(", ")}); el origen lo confirma`,
     ),
+    ...(timedOut.length > 0
+      ? [
+          `**Sin respuesta a tiempo**: ${timedOut.map(title).join(", ")}: el endpoint no responde ni por un dia desde esta maquina; ` +
+            "ejecute los mismos comandos en otra mas cercana, con una copia del proyecto",
+        ]
+      : []),
     scatteredPattern(rows),
   ];
 }
@@ -130,14 +138,14 @@ function holidayText({ date, name, withData, closed, open }: HolidayCount): stri
   return `${date} ${name} (${withData} con ventas, ${closed} cerradas, ${open} sin datos)`;
 }
 
-function startText(start: NonNullable<DayReportRow["start"]>): string {
+function startText(start: NonNullable<DayReportRow["start"]>, key: string): string {
   switch (start.kind) {
     case "dark":
       return "sin ningun dato";
     case "new":
       return `tienda recien agregada, primer dia ${start.firstDay}`;
     case "late":
-      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declare su apertura y lo anterior deja de contar`;
+      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (retrofill stores set ${key} --opened ${start.firstDay}) y lo anterior deja de contar`;
     default:
       return start satisfies never;
   }
@@ -194,7 +202,7 @@ function renderOwnPhase(plan: GapPlan, phase: Phase): readonly string[] {
   const missing = row?.requestedWindow.missing ?? 0;
   return [
     `### ${phaseNumber(plan, phase)} ${titleOf(plan.names)(phase.key ?? "")} - ${counted(missing, "dia faltante", "dias faltantes")}`,
-    ...(row?.start ? [`${capital(startText(row.start))}.`] : []),
+    ...(row?.start ? [`${capital(startText(row.start, row.key))}.`] : []),
     "",
     ...fence(
       phase.steps.map((step) => [

@@ -18,20 +18,25 @@ export function progressObserver(output: Output, now: () => number): RunObserver
   let startedAt = now();
   let lastPlain = now();
   let limit = "";
+  let making: Making | null = null;
   const perChunk = new Map<string, number>();
 
-  const show = (): void => {
-    const elapsed = Math.max(1, now() - startedAt);
-    const rate = calls / (elapsed / 1000);
+  const asking = (): string[] => {
+    const rate = calls / (Math.max(1, now() - startedAt) / 1000);
     const left = total > done && rate > 0 ? duration(((total - done) / rate) * 1000) : "0 s";
-    const share = total === 0 ? 1 : Math.min(1, done / total);
-    const bar = `${"█".repeat(Math.round(share * 20))}${"░".repeat(20 - Math.round(share * 20))}`;
-    const parts = [
-      `${bar} ${done}/${total} requests`,
+    return [
+      `${bar(done, total)} ${done}/${total} requests`,
       `${count(cells)}/${count(cellsTotal)} cells`,
       `${calls} calls at ${rate.toFixed(1)}/s of ${limit}`,
       `ETA ${left}`,
     ];
+  };
+  const made = ({ dataset, parts, done, since }: Making): string[] => {
+    const left = done === 0 ? "?" : duration(((parts - done) * (now() - since)) / done);
+    return [`${bar(done, parts)} ${done}/${parts} parts of ${dataset}`, `ETA ${left}`];
+  };
+  const show = (): void => {
+    const parts = making === null ? asking() : made(making);
     if (rows > 0) parts.push(`${count(rows)} rows`);
     if (retries > 0) parts.push(`${retries} retried${lastError === "" ? "" : `: ${lastError}`}`);
     const text = parts.join(" · ");
@@ -53,6 +58,7 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         output.note(`${progress.resumed ? "Resuming" : "Run"} ${progress.run.id}`);
         break;
       case "stage":
+        making = null;
         if (progress.stage === "repair") {
           total += progress.chunks;
           output.note(`Repair round ${progress.round}: asking again for ${progress.chunks} stretches`);
@@ -75,9 +81,11 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         }
         break;
       case "published":
+        if (making !== null) making.done = Math.min(making.parts, making.done + 1);
         rows += progress.receipt.counts.inserted + progress.receipt.counts.updated;
         break;
       case "making":
+        making = { dataset: progress.dataset, parts: progress.parts, done: 0, since: now() };
         output.note(
           `Making ${progress.dataset}: ${count(progress.series)} series in ${plural(progress.parts, "part")}`,
         );
@@ -100,6 +108,19 @@ export function progressObserver(output: Output, now: () => number): RunObserver
     }
     show();
   };
+}
+
+/** A dataset that is being made, in parts of one publication each. */
+interface Making {
+  readonly dataset: string;
+  readonly parts: number;
+  done: number;
+  readonly since: number;
+}
+
+function bar(done: number, total: number): string {
+  const full = total === 0 ? 20 : Math.round(Math.min(1, done / total) * 20);
+  return `${"█".repeat(full)}${"░".repeat(20 - full)}`;
 }
 
 /** Due slots of each planned chunk, spread evenly over its series' gap. */
