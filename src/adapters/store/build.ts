@@ -162,7 +162,18 @@ async function madeRows(
 
 /** `staged_t`: made rows, to be compared. */
 async function stage({ connection }: Building, made: string): Promise<void> {
-  await connection.run(`create or replace temp table staged_t as ${made}`);
+  await asWritten(connection, () => connection.run(`create or replace temp table staged_t as ${made}`));
+}
+
+/**
+ * Takes joins as they are written, with the right side held in memory. What a query reads comes through temporary tables:
+ * DuckDB takes a million rows of it for two, and would hold the wider side.
+ */
+async function asWritten<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  await connection.run("set disabled_optimizers = 'join_order,build_side_probe_side'");
+  const result = await work();
+  await connection.run("reset disabled_optimizers");
+  return result;
 }
 
 /** All columns but key and time. */
@@ -364,7 +375,7 @@ async function writeDifference(building: Building, made: string): Promise<Writte
   const stored = `(select c.* from ${storedRows(dataset, { columns: [OBJECT_COLUMN], within })} c
     join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms)`;
   if (!(await hasRows(connection, `select row_id from ${stored}`))) {
-    const changes = await writeNew(building, `(${made})`, stored);
+    const changes = await asWritten(connection, () => writeNew(building, `(${made})`, stored));
     const processed = new Map<number, number>();
     for (const { seriesNo, inserted } of changes) processed.set(seriesNo, (processed.get(seriesNo) ?? 0) + inserted);
     return { processed, changes };

@@ -74,8 +74,9 @@ export interface TransformInput {
  * Rows made from other datasets by one query. Each interpolated dataset is a relation with that dataset's columns and
  * `series_no` (the series that is made), `slot_ms` (the made series' slot that holds the row, epoch milliseconds),
  * `slot_no` (that slot's number in the calendar; null outside sessions), `in_session` (whether the row's own start lies
- * in a session) and the series' parameters by name. The query yields `series_no`, `slot_ms`, `object_no` and every column but the key and the time. It must read no row outside
- * its reach and sum no floats in an order that is not fixed: made anywhere, a row has the same bits.
+ * in a session) and the series' parameters by name. The query yields `series_no`, `slot_ms`, `object_no` and every
+ * column but the key and the time. It must read no row outside its reach and sum no floats in an order that is not
+ * fixed: made anywhere, a row has the same bits. Joins run as written: the smaller side stands on the right.
  */
 export interface Transform {
   readonly kind: "transform";
