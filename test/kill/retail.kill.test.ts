@@ -45,7 +45,9 @@ const NAMED: Readonly<Record<string, readonly Kill[]>> = {
     p("ledger.commitPublication", "inside"),
   ],
   "as the run is opened and closed": [
+    // Before its commit there is no run to go on with; after it there is.
     p("ledger.openRun", "inside"),
+    p("ledger.openRun", "after"),
     p("ledger.takeOver", "after"),
     p("ledger.closeRun", "before"),
     p("ledger.closeRun", "inside"),
