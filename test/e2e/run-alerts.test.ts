@@ -234,7 +234,9 @@ it("a day with far less trade than its weekday usually has is told once, and the
   const candles = dailyBars(TRADED).map(([t, o, h, l, c, v]): CandleRow => [t, o, h, l, c, t === last ? 90 : (v ?? 0)]);
   await using at = await stocks({ candles });
   expect((await at.json("run", "ohlcv", "--symbols", "AAPL")).exit).toBe(0);
-  expect(summaries()).toEqual(["raised volume high: ohlcv.market_data: unusually little at 2026-03-20 04:00Z"]);
+  expect(summaries()).toEqual([
+    "raised volume high: ohlcv.market_data: unusually little of AAPL/1d at 2026-03-20 04:00Z",
+  ]);
   expect(said[0]?.body).toContain("AAPL/1d: 90 traded where");
   said = [];
   await at.json("run", "ohlcv", "--symbols", "AAPL", "--days", "3", "--again");

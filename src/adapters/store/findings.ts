@@ -22,11 +22,11 @@ export async function makeFindings(
     request.suspects === null
       ? []
       : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
-  const bySeries = request.series.map((): JudgedObject[] => []);
-  for (const one of objects) bySeries[one.seriesNo]?.push(one);
   const series = request.series.map((one) => one.series);
   const thin =
     request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
+  const bySeries = series.map((): JudgedObject[] => []);
+  for (const one of objects) bySeries[one.seriesNo]?.push(one);
   const blocked = await findBlocked(context, objects, bySeries);
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
@@ -106,8 +106,7 @@ async function stoppedSlots({ connection, request }: Context): Promise<readonly 
 function answeredAfter(own: readonly JudgedObject[], one: JudgedObject): IntervalSet {
   return normalize(
     own
-      .filter((other) => other.object.ordinal > one.object.ordinal)
-      .filter((other) => other.question.no !== one.question.no)
+      .filter((other) => other.object.ordinal > one.object.ordinal && other.question.no !== one.question.no)
       .map((other) => other.object.answered)
       .filter(({ start, end }) => start < end),
   );

@@ -109,7 +109,7 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
     others.push({ extent: own, layer });
     const peers = layers[layer] ?? [];
     layers[layer] = peers;
-    for (const page of pages) peers.push(page);
+    peers.push(...pages);
   }
   return layers;
 }

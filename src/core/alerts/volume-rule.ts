@@ -31,12 +31,13 @@ function findingOf(rule: VolumeRule, group: readonly Unusual[]): readonly Findin
   if (!first) return [];
   const { dataset, start } = first.seen;
   const { direction } = first.judged;
+  const subject = group.length === 1 ? first.seen.series : plural(group.length, "series");
   const farthest = [...group].sort((a, b) => Math.abs(b.judged.share) - Math.abs(a.judged.share));
   return [
     {
       severity: rule[direction],
       subject: { kind: "slot", dataset, start, direction },
-      title: `${dataset}: ${direction === "drop" ? "unusually little" : "unusually much"} at ${formatShort(start)}`,
+      title: `${dataset}: unusually ${direction === "drop" ? "little" : "much"} of ${subject} at ${formatShort(start)}`,
       body: [
         `In ${plural(group.length, "series")}, against the same weekday and slot before:`,
         listed(farthest.map(unusualText)),
