@@ -321,6 +321,8 @@ export interface Ledger {
   commitPage(chunk: ChunkRecord, object: Omit<ObjectRecord, "ordinal">, progress: ChunkProgress): Promise<boolean>;
   /** Commits a page that was found in bronze for a chunk that nobody works on; a complete one becomes fetched. */
   adoptPage(chunk: ChunkRecord, object: Omit<ObjectRecord, "ordinal">, progress: ChunkProgress): Promise<boolean>;
+  /** Records a call that brought no page although its chunk goes on: it is asked again within the same try. */
+  callRepeated(chunk: ChunkRecord, reason: string): Promise<void>;
   settleChunk(chunk: ChunkRecord, settlement: ChunkSettlement, now: Instant): Promise<void>;
   /** Calls of a run that brought no page, and how many of them only made a chunk wait. */
   unansweredCalls(runId: string): Promise<{ readonly unanswered: number; readonly deferred: number }>;

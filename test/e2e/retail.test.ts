@@ -189,7 +189,7 @@ describe("a range that is too long for the endpoint", () => {
       expect(exit).toBe(0);
       expect(json.rows.inserted).toBe(8);
       // Four days, two days, then a day each: nobody asks for more than a day again.
-      expect(world.sandbox.report().requests).toBe(2 + 8);
+      expect([world.sandbox.report().requests, json.calls.made]).toEqual([2 + 8, 2 + 8]);
     },
     60_000,
   );
@@ -318,6 +318,7 @@ describe("pages of one window", () => {
     );
     expect(json.rows).toMatchObject({ inserted: 45, retracted: 0, quarantined: 0 });
     expect(json.rows.duplicate).toBeGreaterThan(0);
+    expect(json.calls.made).toBe(world.sandbox.report().requests);
   });
 });
 

@@ -9,9 +9,15 @@ import type { LedgerDatabase, LedgerTx } from "./database.ts";
 type GivenUp = Extract<ChunkSettlement, { readonly event: "failed" | "refused" }>;
 
 /** How fetch chunks end, or why they go back. */
-export function settlementLedger(ledger: LedgerDatabase): Pick<Ledger, "settleChunk" | "unansweredCalls"> {
+export function settlementLedger(
+  ledger: LedgerDatabase,
+): Pick<Ledger, "callRepeated" | "settleChunk" | "unansweredCalls"> {
   const { db } = ledger;
   return {
+    async callRepeated(chunk, reason) {
+      await ledger.write(async (tx) => tx.emit(chunk.runId, "chunk.asked-again", { chunk: chunk.id, reason }));
+    },
+
     settleChunk(chunk, settlement, now) {
       return ledger.write((tx) =>
         isGivenUp(settlement) ? giveUp(tx, chunk, settlement, now) : settle(tx, chunk, settlement, now),
@@ -23,7 +29,7 @@ export function settlementLedger(ledger: LedgerDatabase): Pick<Ledger, "settleCh
         .selectFrom("event")
         .select(["type", "payload"])
         .where("stream", "=", runId)
-        .where("type", "in", ["chunk.defer", "chunk.failed", "chunk.refused"])
+        .where("type", "in", ["chunk.defer", "chunk.failed", "chunk.refused", "chunk.asked-again"])
         .execute();
       const called = rows.filter((row) => (JSON.parse(row.payload) as { called?: boolean }).called !== false);
       return { unanswered: called.length, deferred: rows.filter((row) => row.type === "chunk.defer").length };

@@ -106,6 +106,7 @@ export async function fetchChunk(
       if (outcome.class === "stale-cursor" && progress.next !== null && restarts < MAX_RESTARTS) {
         restarts++;
         progress = fromFirstPage(progress);
+        await context.ledger.callRepeated(chunk, outcome.message);
         continue;
       }
       const policy = POLICY[outcome.class];
@@ -114,6 +115,7 @@ export async function fetchChunk(
         // What another chunk has learned meanwhile counts too.
         reach.mostMs = Math.min(reach.mostMs, half);
         progress = fromFirstPage(progress);
+        await context.ledger.callRepeated(chunk, outcome.message);
         await context.clock.sleep(waitOf(context, chunk, outcome), signal).catch(() => undefined);
         if (signal.aborted) return done({ event: "release", reason: "interrupted" });
         continue;
@@ -126,6 +128,7 @@ export async function fetchChunk(
     if (step === null && context.source.pagesTogether === true && restarts < MAX_RESTARTS) {
       restarts++;
       progress = fromFirstPage(progress);
+      await context.ledger.callRepeated(chunk, "its pages lost their place");
       continue;
     }
     if (step === null) {

@@ -13,6 +13,7 @@ import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
 import { duration, plural } from "./output.ts";
 import { printDays } from "./render/days.ts";
+import { entryName } from "./render/entry-name.ts";
 import { FeaturesPrinter } from "./render/features.ts";
 import { keyProgress } from "./render/key-progress.ts";
 import { MasterPrinter } from "./render/master.ts";
@@ -92,7 +93,7 @@ export class RunSession {
 
   #keyProgress(plan: Plan): RunObserver | null {
     const { bound } = select(this.#opened.project, plan.request.selector);
-    return bound.dayReporting === undefined ? null : keyProgress(this.#context.output, (key) => key);
+    return bound.dayReporting === undefined ? null : keyProgress(this.#context.output, (key) => entryName(plan, key));
   }
 
   /** The end of a run that is one of several: a line, and the exit code. */

@@ -3,6 +3,7 @@ import { type BuildStep, isEmptyPlan, type Plan, type SeriesPlan } from "../../.
 import { formatInstant, formatShort, type Instant } from "../../../core/time/instant.ts";
 import { formatInterval } from "../../../core/time/interval.ts";
 import { bytes, count, duration, type Output, plural, table } from "../output.ts";
+import { entryName } from "./entry-name.ts";
 
 /** Prints a plan: what is missing and why, and what it costs. */
 export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
@@ -112,12 +113,12 @@ function printDataset(output: Output, plan: Plan, { dataset }: BuildStep): void 
   const isAlone = buildSteps(plan).length === 1;
   if (asked.length > 0) {
     if (!isAlone) output.line(output.paint("bold", dataset));
-    for (const line of askedTable(asked)) output.line(line);
+    for (const line of askedTable(plan, asked)) output.line(line);
     output.line();
   }
   if (made.length > 0) {
     output.line(output.paint("bold", `${dataset}${asked.length > 0 ? ", made from finer series" : ""}`));
-    for (const line of madeTable(made)) output.line(line);
+    for (const line of madeTable(plan, made)) output.line(line);
     output.line();
   }
 }
@@ -146,13 +147,13 @@ function filesText({ steps, cost }: Plan): readonly string[] {
 }
 
 /** One line a registry entry: each timeframe's missing slots, the reasons, the calls. */
-function askedTable(asked: readonly SeriesPlan[]): readonly string[] {
+function askedTable(plan: Plan, asked: readonly SeriesPlan[]): readonly string[] {
   const isAgain = asked.some((one) => one.againSlots > 0);
   const rows = [...byEntry(asked)].map(([entry, series]) => {
     const missing = series.filter((one) => one.gapSlots > 0);
     const again = series.reduce((sum, one) => sum + one.againSlots, 0);
     return [
-      entry,
+      entryName(plan, entry),
       missing.length === 0 ? "nothing" : missing.map((one) => `${nameIn(entry, one)} ${count(one.gapSlots)}`).join(" "),
       missing.length === 0 && series.some((one) => one.leftOut.length > 0)
         ? "refused, left out for a day"
@@ -167,7 +168,7 @@ function askedTable(asked: readonly SeriesPlan[]): readonly string[] {
 }
 
 /** One line a registry entry: what is made of each timeframe at most, and the halo that changed inputs reach. */
-function madeTable(made: readonly SeriesPlan[]): readonly string[] {
+function madeTable(plan: Plan, made: readonly SeriesPlan[]): readonly string[] {
   const rows = [...byEntry(made)].map(([entry, series]) => {
     const fresh = series.filter((one) => one.making.fresh > 0);
     const halo = series.reduce((sum, one) => sum + one.making.halo, 0);
@@ -175,7 +176,7 @@ function madeTable(made: readonly SeriesPlan[]): readonly string[] {
     const sum = fresh.reduce((total, one) => total + one.making.fresh, 0);
     const open = Math.max(0, lacking - sum - halo);
     return [
-      entry,
+      entryName(plan, entry),
       fresh.length === 0 ? "nothing" : fresh.map((one) => `${nameIn(entry, one)} ${count(one.making.fresh)}`).join(" "),
       halo === 0 ? "" : count(halo),
       open === 0 ? "" : `${count(open)} lack their input`,

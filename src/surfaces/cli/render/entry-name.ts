@@ -1,0 +1,7 @@
+import type { Plan } from "../../../core/plan/plan.ts";
+
+/** A registry entry as people know it: its key, and the name beside it where the registry holds one. */
+export function entryName(plan: Pick<Plan, "fingerprint">, entry: string): string {
+  const attributes = JSON.parse(plan.fingerprint.registry[entry] ?? "{}") as { readonly name?: unknown };
+  return typeof attributes.name === "string" ? `${entry} (${attributes.name})` : entry;
+}
