@@ -114,6 +114,7 @@ describe("revert", () => {
     expect([reverted.exit, reverted.json.calls.made], reverted.err).toEqual([0, 0]);
     expect(await stored(at)).toEqual(before);
     for (const line of ["audit verify", "verify ohlcv+"]) expect((await at.json(...line.split(" "))).exit).toBe(0);
+    expect((await at.cli("runs")).out).toMatch(new RegExp(`${run.json.run_id} +succeeded, reverted`));
     // Rebuilt from bronze, the answer that was taken back stays away.
     await rm(join(at.dir, ".retrofill", "data.duckdb"));
     expect((await at.json("reprocess", "ohlcv+")).exit).toBe(0);

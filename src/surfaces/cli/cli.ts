@@ -215,7 +215,7 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
   on(
     program
       .command("sandbox")
-      .description("serve sample or own data under Polygon's contract on loopback, with limits and faults")
+      .description("serve sample or own data under a provider's contract on loopback, with limits and faults")
       .option("--data <dir>", "data directory (default: bundled sample data)")
       .option("--port <n>", "port", "0")
       .option("--limit <limits>", "such as 5/min")

@@ -22,6 +22,10 @@ export function list(flags: { readonly last?: string }) {
   return (context: Context): Promise<number> =>
     withProject(context, async ({ project }) => {
       const runs = await project.ledger.runs(positive("--last", flags.last ?? "20"));
+      const decided = await project.ledger.decisions({ kinds: ["exclude"] });
+      const reverted = new Set(decided.map(({ subject }) => subject));
+      const statusOf = (run: RunRecord): string =>
+        statusText(project, run) + (reverted.has(run.id) ? ", reverted" : "");
       const { output } = context;
       if (runs.length === 0) output.line("No runs yet: retrofill run ohlcv");
       else {
@@ -29,7 +33,7 @@ export function list(flags: { readonly last?: string }) {
           const summary = (run.summary ?? {}) as Summarized;
           return [
             run.id,
-            statusText(project, run),
+            statusOf(run),
             run.selector,
             formatShort(run.openedAt),
             summary.duration_ms === undefined ? "" : duration(summary.duration_ms),
@@ -42,7 +46,9 @@ export function list(flags: { readonly last?: string }) {
         const header = ["RUN", "STATUS", "SELECTOR", "OPENED", "TOOK", "CALLS", "ROWS", "GAPS LEFT", "ACTOR"];
         for (const line of table(header, rows, [5, 6, 7])) output.line(line);
       }
-      output.document(runs.map((run) => ({ ...run, status: statusText(project, run) })));
+      output.document(
+        runs.map((run) => ({ ...run, status: statusText(project, run), reverted: reverted.has(run.id) })),
+      );
       return EXIT.done;
     });
 }
