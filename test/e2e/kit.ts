@@ -211,10 +211,15 @@ class Door {
             }),
           ),
           redirect: "manual",
-        })
+        }).catch(() => "broken" as const)
       : null;
-    let text = upstream === null ? textOf(reply.body ?? "") : await upstream.text();
-    if (reply.edit) text = JSON.stringify(reply.edit(JSON.parse(text)));
+    // What breaks off at the provider breaks off here.
+    let text = upstream === null ? textOf(reply.body ?? "") : await bodyOf(upstream);
+    if (upstream === "broken" || text === null) {
+      response.destroy();
+      return;
+    }
+    if (reply.edit) text = edited(text, reply.edit);
     // Pages come back to this door, as a provider's come back to the provider.
     text = text.replaceAll(this.#upstream, `http://${request.headers.host}`);
     const type = text.startsWith("<") ? "text/html" : "application/json";
@@ -235,6 +240,21 @@ class Door {
     this.asked.push(asked);
     return asked;
   }
+}
+
+async function bodyOf(upstream: Response | "broken"): Promise<string | null> {
+  return upstream === "broken" ? null : upstream.text().catch(() => null);
+}
+
+/** A body that is no JSON passes as it is. */
+function edited(text: string, edit: NonNullable<Reply["edit"]>): string {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  return JSON.stringify(edit(body));
 }
 
 function textOf(body: string | object): string {
