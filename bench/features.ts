@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
+import { on, once } from "node:events";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,9 +22,10 @@ import { findPandas } from "../test/oracle/pandas.ts";
 // Features of simulated minutes of coins, a hundredth of them missing: made through the store in the engine's groups,
 // made again with nothing changed, and by the same SQL by hand over the same groups: the rendered query inserted into a
 // bare table, without comparison, before-images and receipt. Beside them pandas, one series after another, in memory.
-// Each has a process of its own, so that memory is its own too.
+// Each way has a process of its own, so that memory is its own too; they take turns group by group, so that what else
+// the machine does slows them alike.
 //
-//     node --import tsx bench/features.ts [series] [minutes] [rounds]     default: 20 500000 1
+//     node --import tsx bench/features.ts [series] [minutes]     default: 20 500000
 
 const GROUP_ROWS = 1_000_000;
 const START = instant(Date.UTC(2023, 0, 1));
@@ -38,80 +40,92 @@ interface Size {
 interface Cost {
   readonly ms: number;
   readonly cpuMs: number;
+  /** Largest resident memory so far. */
   readonly peakMb: number;
   readonly rows: number;
 }
 
-type Task = (folder: string, size: Size) => Promise<number>;
+/** Makes the features of one group each time it is asked, and tells how many rows they are. */
+type Way = (folder: string, size: Size) => AsyncGenerator<number>;
 
-const tasks: Readonly<Record<string, Task>> = {
-  fill,
-  hand: byHand,
-  first: (folder, size) => build(join(folder, "first.duckdb"), size, "inserted"),
-  again: (folder, size) => build(join(folder, "first.duckdb"), size, "unchanged"),
-  check,
+const ways: Readonly<Record<string, Way>> = {
+  "the same SQL by hand": byHand,
+  "first build": (folder, size) => build(join(folder, "bars.duckdb"), size, "inserted"),
+  "again, nothing changed": (folder, size) => build(join(folder, "bars.duckdb"), size, "unchanged"),
 };
 
-const [task = "20", ...rest] = process.argv.slice(2);
-if (tasks[task]) await perform(task, rest[0] ?? "", { symbols: Number(rest[1]), minutes: Number(rest[2]) });
-else await compare({ symbols: Number(task), minutes: Number(rest[0] ?? 500_000) }, Number(rest[1] ?? 1));
+const [first = "20", second = "500000", ...rest] = process.argv.slice(2);
+const way = ways[first];
+if (way) await takeTurns(way(second, { symbols: Number(rest[0]), minutes: Number(rest[1]) }));
+else await compare({ symbols: Number(first), minutes: Number(second) });
 
-async function compare(size: Size, rounds: number): Promise<void> {
+async function compare(size: Size): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "retrofill-features-"));
   try {
-    const bars = inOwnProcess("fill", folder, size).rows;
-    const costs: Record<string, Cost[]> = { hand: [], first: [], again: [] };
-    for (let round = 0; round < rounds; round++) {
-      await copyFile(join(folder, "bars.duckdb"), join(folder, "first.duckdb"));
-      for (const [name, all] of Object.entries(costs)) {
-        all.push(inOwnProcess(name, folder, size));
-        process.stderr.write(`${name}: ${JSON.stringify(all.at(-1))}\n`);
-      }
-    }
-    inOwnProcess("check", folder, size);
+    const bars = await fill(folder, size);
+    // By hand they are read from a copy, whose file nobody else opens.
+    await copyFile(join(folder, "bars.duckdb"), join(folder, "copy.duckdb"));
+    const workers = Object.keys(ways).map((name) => startWorker(name, folder, size));
+    for (const _ of groupsIn(size)) for (const worker of workers) await worker.takeTurn();
+    for (const worker of workers) await worker.end();
+    await check(folder);
+    const [byHand] = workers;
     const pandas = withPandas(folder);
-    const best = (of: "ms" | "cpuMs", all: readonly Cost[]): number => Math.min(...all.map((cost) => cost[of]));
-    const line = (all: readonly Cost[]) => ({
-      seconds: Number((best("ms", all) / 1_000).toFixed(1)),
-      "bars/s": Math.round(bars / (best("ms", all) / 1_000)),
-      ratio: Number((best("ms", all) / best("ms", costs.hand ?? [])).toFixed(2)),
-      "CPU ratio": Number((best("cpuMs", all) / best("cpuMs", costs.hand ?? [])).toFixed(2)),
-      "peak MB": Math.max(...all.map((cost) => cost.peakMb)),
-    });
-    console.log(
-      `features of ${bars} bars in ${size.symbols} series, best of ${rounds} (targets: 1.25 and 1.8 times by hand)`,
+    const costs = [...workers.map(({ name, cost }) => ({ name, cost: cost() })), ...(pandas ? [pandas] : [])];
+    console.log(`features of ${bars} bars in ${size.symbols} series (targets: 1.25 and 1.8 times by hand)`);
+    console.table(
+      Object.fromEntries(
+        costs.map(({ name, cost }) => [
+          name,
+          {
+            seconds: Number((cost.ms / 1_000).toFixed(1)),
+            "CPU seconds": Number((cost.cpuMs / 1_000).toFixed(1)),
+            ratio: Number((cost.ms / (byHand?.cost().ms ?? 0)).toFixed(2)),
+            "CPU ratio": Number((cost.cpuMs / (byHand?.cost().cpuMs ?? 0)).toFixed(2)),
+            "peak MB": cost.peakMb,
+          },
+        ]),
+      ),
     );
-    console.table({
-      "the same SQL by hand": line(costs.hand ?? []),
-      "first build": line(costs.first ?? []),
-      "again, nothing changed": line(costs.again ?? []),
-      ...(pandas === null ? {} : { "pandas without reading": line([pandas]) }),
-    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function inOwnProcess(name: string, folder: string, { symbols, minutes }: Size): Cost {
-  const args = [...process.execArgv, import.meta.filename, name, folder, String(symbols), String(minutes)];
-  const { stdout, status } = spawnSync(process.execPath, args, {
-    stdio: ["ignore", "pipe", "inherit"],
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`${name} failed`);
-  return JSON.parse(stdout) as Cost;
+/** One way in a process of its own. */
+function startWorker(name: string, folder: string, { symbols, minutes }: Size) {
+  const worker = fork(import.meta.filename, [name, folder, String(symbols), String(minutes)]);
+  let cost: Cost = { ms: 0, cpuMs: 0, peakMb: 0, rows: 0 };
+  return {
+    name,
+    cost: () => cost,
+    async takeTurn(): Promise<void> {
+      worker.send("next");
+      const [{ ms, cpuMs, peakMb, rows }] = (await once(worker, "message")) as [Cost];
+      cost = { ms: cost.ms + ms, cpuMs: cost.cpuMs + cpuMs, peakMb, rows: cost.rows + rows };
+    },
+    async end(): Promise<void> {
+      worker.send("end");
+      await once(worker, "exit");
+    },
+  };
 }
 
-/** One task in this process; prints what it cost. */
-async function perform(name: string, folder: string, size: Size): Promise<void> {
-  const [began, before] = [performance.now(), process.cpuUsage()];
-  const rows = await tasks[name]?.(folder, size);
-  const { user, system } = process.cpuUsage(before);
-  const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
-  process.stdout.write(JSON.stringify({ ms: performance.now() - began, cpuMs: (user + system) / 1_000, peakMb, rows }));
+/** Does a group at each message and answers with what it cost, until it is told to end. */
+async function takeTurns(groups: AsyncGenerator<number>): Promise<void> {
+  for await (const [message] of on(process, "message")) {
+    if (message === "end") break;
+    const [began, before] = [performance.now(), process.cpuUsage()];
+    const { value: rows } = await groups.next();
+    const { user, system } = process.cpuUsage(before);
+    const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
+    process.send?.({ ms: performance.now() - began, cpuMs: (user + system) / 1_000, peakMb, rows });
+  }
+  await groups.return(0);
+  process.disconnect();
 }
 
-function withPandas(folder: string): Cost | null {
+function withPandas(folder: string): { readonly name: string; readonly cost: Cost } | null {
   const python = findPandas()?.python;
   if (python === undefined) return null;
   const script = join(import.meta.dirname, "features_pandas.py");
@@ -120,7 +134,7 @@ function withPandas(folder: string): Cost | null {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error("features_pandas.py failed");
-  return JSON.parse(stdout) as Cost;
+  return { name: "pandas without reading", cost: JSON.parse(stdout) as Cost };
 }
 
 /** `v1.market_data` with a seeded walk: the same bars every time. */
@@ -152,13 +166,12 @@ async function fill(folder: string, size: Size): Promise<number> {
 }
 
 /** Through the store, group by group. */
-async function build(path: string, size: Size, expected: "inserted" | "unchanged"): Promise<number> {
+async function* build(path: string, size: Size, expected: "inserted" | "unchanged"): AsyncGenerator<number> {
   const lock = {
     hold: <T>(_purpose: string, _waitMs: number, work: (fence: number) => Promise<T>) => work(1),
     holder: async () => null,
   };
   const store = duckdbStore({ path, bronze: "", history: `${path}.history`, lock });
-  let rows = 0;
   for (const [i, group] of groupsIn(size).entries()) {
     const { counts }: Receipt = await store.build({
       chunkId: `${expected}.${i}`,
@@ -168,32 +181,32 @@ async function build(path: string, size: Size, expected: "inserted" | "unchanged
       isWhole: false,
     });
     if (counts[expected] !== counts.received) throw new Error(`all should be ${expected}: ${JSON.stringify(counts)}`);
-    rows += counts.received;
+    yield counts.received;
   }
-  return rows;
 }
 
 /** The rendered query over the same groups. */
-async function byHand(folder: string, size: Size): Promise<number> {
-  const path = join(folder, "hand.duckdb");
-  await rm(path, { force: true });
-  return inFile(path, async (connection) => {
-    await connection.run(`attach '${join(folder, "bars.duckdb")}' as bars (read_only)`);
+async function* byHand(folder: string, size: Size): AsyncGenerator<number> {
+  const instance = await openFile(join(folder, "hand.duckdb"));
+  const connection = await instance.connect();
+  try {
+    await connection.run(`attach '${join(folder, "copy.duckdb")}' as bars (read_only)`);
     const columns = marketDataV2.columns.map(({ name }) => name);
     await connection.run(
       `create table by_hand (${marketDataV2.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
     );
-    let rows = 0;
     for (const group of groupsIn(size)) {
       const query = renderSql(marketDataV2.transform?.query ?? { parts: [] }, () => relationByHand(group));
       const keys = group.map(({ series }, i) => `(${i}, '${series.parts.symbol}', '${series.parts.timeframe}')`);
       const result = await connection.run(`insert into by_hand
         select ${columns.map((name) => (name === "ts" ? "epoch_ms(slot_ms)" : name)).join(", ")}
         from (${query}) join (values ${keys.join(", ")}) k(series_no, symbol, timeframe) using (series_no)`);
-      rows += Number(result.rowsChanged);
+      yield Number(result.rowsChanged);
     }
-    return rows;
-  });
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
 }
 
 /** What one would write by hand for minutes that are all due: their number follows from their time. */
@@ -215,8 +228,8 @@ function relationByHand(group: readonly Unmade[]): string {
 }
 
 /** Both made the same rows, to the last bit: by the sum of the rows' hashes for each series. */
-async function check(folder: string): Promise<number> {
-  return inFile(join(folder, "first.duckdb"), async (connection) => {
+async function check(folder: string): Promise<void> {
+  await inFile(join(folder, "bars.duckdb"), async (connection) => {
     await connection.run(`attach '${join(folder, "hand.duckdb")}' as hand (read_only)`);
     const columns = marketDataV2.columns.map(({ name }) => name).join(", ");
     const sums = (table: string): string =>
@@ -225,16 +238,11 @@ async function check(folder: string): Promise<number> {
       `${sums(tableName(marketDataV2))} except select * from (${sums("hand.by_hand")})`,
     );
     if (rows.currentRowCount > 0) throw new Error(`${rows.currentRowCount} series differ from those by hand`);
-    return 0;
   });
 }
 
 async function inFile<T>(path: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create(path, {
-    memory_limit: STORE_DEFAULTS.memoryLimit,
-    threads: String(STORE_DEFAULTS.threads),
-    preserve_insertion_order: "false",
-  });
+  const instance = await openFile(path);
   const connection = await instance.connect();
   try {
     return await work(connection);
@@ -242,6 +250,14 @@ async function inFile<T>(path: string, work: (connection: DuckDBConnection) => P
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+function openFile(path: string): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(path, {
+    memory_limit: STORE_DEFAULTS.memoryLimit,
+    threads: String(STORE_DEFAULTS.threads),
+    preserve_insertion_order: "false",
+  });
 }
 
 function seriesOf(symbols: number): readonly Series[] {
