@@ -2,7 +2,7 @@ import { RetrofillError } from "../../core/errors.ts";
 import type { Request } from "../../core/plan/plan.ts";
 import { isTerminal } from "../../core/run/run-state.ts";
 import { footprintOf, refuseLaterTouches } from "../build/revert.ts";
-import { selection } from "../plan/make-plan.ts";
+import { selection } from "../plan/selection.ts";
 import type { Project } from "../project.ts";
 
 /**

@@ -1,35 +1,14 @@
-import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { affected } from "../../core/coverage/lineage.ts";
 import { setOf, spansOf } from "../../core/coverage/segment.ts";
 import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
-import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
-import { downstreamOf, upstreamOf } from "../../core/dataset/lineage.ts";
+import type { Dataset } from "../../core/dataset/dataset.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
-import { logicOf } from "../../core/dataset/sql.ts";
-import { RetrofillError } from "../../core/errors.ts";
 import type { AccessPath, Choice } from "../../core/plan/access-paths.ts";
-import {
-  BYTES_PER_ROW,
-  fetchSteps,
-  repairAllowance,
-  type SeriesState,
-  seriesPlan,
-} from "../../core/plan/build-plan.ts";
-import type {
-  BuildStep,
-  Cost,
-  FetchStep,
-  Fingerprint,
-  Plan,
-  Request,
-  RunKind,
-  RunMode,
-  SeriesPlan,
-  Step,
-} from "../../core/plan/plan.ts";
+import { fetchSteps, repairAllowance, type SeriesState, seriesPlan } from "../../core/plan/build-plan.ts";
+import type { BuildStep, FetchStep, Plan, Request, RunKind, RunMode, SeriesPlan, Step } from "../../core/plan/plan.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
-import { HOUR, type Instant, instant, MINUTE, plus } from "../../core/time/instant.ts";
+import { HOUR, type Instant, instant, plus } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import {
   clip,
@@ -45,10 +24,14 @@ import {
 import { intervalOfDays } from "../../core/time/local-days.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
-import { type BoundPipeline, type Project, type Provider, type Selection, select } from "../project.ts";
+import type { BoundPipeline, Project } from "../project.ts";
+import { callsBySeries, costOf, limitsText, savedCalls } from "./cost.ts";
 import { dayPlanOf } from "./day-plan.ts";
+import { checkLogic, fingerprintOf } from "./drift.ts";
 import { bronzeGrowth } from "./growth.ts";
+import { refuseAbsentInputs } from "./inputs.ts";
 import { isAsking, placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
+import { isRemaking, selection } from "./selection.ts";
 
 /** A plan that nobody applied within this has met a changed world too often to be worth checking. */
 const PLAN_LIFE_MS = 24 * HOUR;
@@ -151,77 +134,6 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     ...body,
     hash: project.hash(JSON.stringify(body)),
   };
-}
-
-/** What a request selects, with what that is made from where it asks for it. */
-export function selection(project: Pick<Project, "pipelines">, request: Request): Selection {
-  const chosen = select(project, request.selector);
-  const all = chosen.bound.pipeline.datasets;
-  // What a decision changes is made anew where it stands; what is made from it is stale then.
-  if (request.rejudge !== undefined) return chosen;
-  if (!isAsking(request)) return withDownstream(chosen, request);
-  if (!request.withInputs) return chosen;
-  const names = new Set(chosen.datasets.flatMap(({ name }) => [name, ...upstreamOf(all, name)]));
-  return { ...chosen, datasets: all.filter((one) => names.has(one.name)) };
-}
-
-/** Whether everything is made anew, not only what decisions changed. */
-function isRemaking({ ask, rejudge }: Request): boolean {
-  return ask === "bronze" && rejudge === undefined;
-}
-
-/** Without asking: the datasets and what is made from them, or all of a pipeline by its name. */
-function withDownstream({ bound, datasets, named, job }: Selection, { selector }: Request): Selection {
-  const all = bound.pipeline.datasets;
-  const names = new Set(datasets.flatMap(({ name }) => [name, ...downstreamOf(all, name)]));
-  const isWhole = selector === bound.pipeline.name;
-  return { bound, datasets: isWhole ? all : all.filter((one) => names.has(one.name)), named, job };
-}
-
-/**
- * What has changed in the plan's scope since it was made, in words; empty when nothing has.
- * @throws RetrofillError LOGIC_CHANGED
- */
-export async function driftOf(project: Project, plan: Plan): Promise<readonly string[]> {
-  const { bound, datasets } = selection(project, plan.request);
-  for (const dataset of datasets) await checkLogic(project, dataset);
-  let now: Fingerprint;
-  try {
-    const scoped = await scopeOf(project, bound, datasets, plan.request, {
-      now: plan.businessNow,
-      leaveOut: "fresh",
-    });
-    now = fingerprintOf(project, bound, datasets, scoped);
-  } catch (error) {
-    if (error instanceof RetrofillError) return [error.message];
-    throw error;
-  }
-  const then = plan.fingerprint;
-  const differences: string[] = [];
-  if (then.declarations !== now.declarations)
-    differences.push("declarations: the dataset's or source's settings changed");
-  for (const key of new Set([...Object.keys(then.registry), ...Object.keys(now.registry)])) {
-    const before = then.registry[key];
-    const after = now.registry[key];
-    if (before === after) continue;
-    differences.push(`registry ${key}: ${fieldDifferences(before, after)}`);
-  }
-  const moved = [...new Set([...Object.keys(then.coverage), ...Object.keys(now.coverage)])].filter(
-    (key) => then.coverage[key] !== now.coverage[key],
-  );
-  for (const key of moved.slice(0, 10)) {
-    differences.push(
-      `coverage ${key}: ${then.coverage[key] ?? "none"} when planned, ${now.coverage[key] ?? "none"} now`,
-    );
-  }
-  if (moved.length > 10) differences.push(`coverage of ${moved.length - 10} more series changed`);
-  return differences;
-}
-
-/** Minutes that `calls` take at the declared limits when every answer is instant. */
-export function minutesFor(limits: readonly RateLimit[], calls: number): number {
-  const rolling = limits.filter(isRolling).map((limit) => (Math.max(0, calls - 1) * limit.windowMs) / limit.count);
-  return Math.max(0, ...rolling) / MINUTE;
 }
 
 /** The disputed stretches of the scope that a build of `chunks` restores. */
@@ -409,158 +321,6 @@ function comingBy(steps: readonly Step[]): ReadonlyMap<string, IntervalSet> {
   return new Map([...spans].map(([id, list]) => [id, normalize(list)]));
 }
 
-/** @throws RetrofillError INPUT_ABSENT, INPUT_STALE naming what to run first */
-async function refuseAbsentInputs(
-  project: Project,
-  plan: {
-    readonly bound: BoundPipeline;
-    readonly datasets: readonly Dataset[];
-    readonly named: ReadonlySet<DatasetName>;
-    readonly scoped: readonly ScopedSeries[];
-    readonly request: Request;
-    readonly now: Instant;
-  },
-): Promise<void> {
-  const { bound, datasets, named, scoped, request, now } = plan;
-  const planned = new Set(datasets.map(({ name }) => name));
-  for (const dataset of datasets.filter(({ name }) => named.has(name))) {
-    const inputs = (dataset.transform?.inputs ?? []).filter((input) => !planned.has(input.dataset));
-    const made = scoped.filter((one) => one.dataset === dataset && one.making !== null);
-    if (inputs.length === 0 || made.length === 0) continue;
-    const isAbsent = inputs.some((input) => input.required) && made.every(isWithout);
-    const stale = isAbsent
-      ? null
-      : await staleInput(
-          project,
-          plan,
-          inputs.map((input) => input.dataset),
-          now,
-        );
-    const input = isAbsent ? inputs.find((one) => one.required)?.dataset : stale;
-    if (!input) continue;
-    throw new RetrofillError(
-      isAbsent ? "INPUT_ABSENT" : "INPUT_STALE",
-      `${dataset.name} is made from ${input}, which ${isAbsent ? "holds nothing of this scope" : "is out of date itself"}`,
-      {
-        hint: `run it first: retrofill run ${selectorOf(bound, input)}; or plan both: retrofill run ${request.selector} --with-inputs`,
-        context: { dataset: dataset.name, input },
-      },
-    );
-  }
-}
-
-/** What people run to fill a dataset: the first job that is about it, else its shortest selector. */
-function selectorOf({ pipeline }: BoundPipeline, dataset: DatasetName): string {
-  const job = pipeline.jobs.find(({ selector }) => selector === dataset);
-  return job?.name ?? (dataset === pipeline.main ? pipeline.name : dataset);
-}
-
-function isWithout({ making, segments }: ScopedSeries): boolean {
-  return making !== null && making.ready.length === 0 && setOf(segments, "covered").length === 0;
-}
-
-/** A dataset among `names` that is made itself and out of date in the request's scope, or null. */
-async function staleInput(
-  project: Project,
-  { bound, request }: { readonly bound: BoundPipeline; readonly request: Request },
-  names: readonly DatasetName[],
-  now: Instant,
-): Promise<DatasetName | null> {
-  const inputs = bound.pipeline.datasets.filter((one) => names.includes(one.name) && one.transform !== null);
-  if (inputs.length === 0) return null;
-  const scoped = await scopeOf(project, bound, inputs, request, { now, leaveOut: "fresh" });
-  return scoped.find(({ making }) => making !== null && making.stale.length > 0)?.dataset.name ?? null;
-}
-
-async function costOf(
-  project: Project,
-  bound: BoundPipeline,
-  steps: readonly Step[],
-  known: Pick<Cost, "rows" | "choices" | "savedCalls" | "yearlyBytes">,
-): Promise<Cost> {
-  const providers: Cost["providers"][number][] = [];
-  for (const provider of providersOf(bound)) {
-    if (provider.isFree) continue;
-    const calls = steps
-      .filter((step): step is FetchStep => step.kind === "fetch" && step.provider === provider.name)
-      .reduce((sum, step) => sum + step.chunks.length, 0);
-    if (calls === 0) continue;
-    const { factor } = await project.budget.usage(provider.credential, provider.limits);
-    providers.push({
-      provider: provider.name,
-      calls,
-      minutes: minutesFor(provider.limits, calls) / factor,
-      limits: limitText(provider, factor),
-    });
-  }
-  return {
-    calls: providers.reduce((sum, { calls }) => sum + calls, 0),
-    minutes: Math.max(0, ...providers.map(({ minutes }) => minutes)),
-    bytes: known.rows * BYTES_PER_ROW,
-    providers,
-    ...known,
-  };
-}
-
-async function limitsText(project: Project, bound: BoundPipeline): Promise<string> {
-  const texts: string[] = [];
-  for (const provider of providersOf(bound)) {
-    if (provider.isFree) continue;
-    const { factor } = await project.budget.usage(provider.credential, provider.limits);
-    texts.push(limitText(provider, factor));
-  }
-  return [...new Set(texts)].join(" · ");
-}
-
-function limitText({ limits }: Provider, factor: number): string {
-  return formatLimits(limits) + (factor < 1 ? " (halved: the provider answered 429 under it)" : "");
-}
-
-/** Everybody a pipeline may ask. */
-export function providersOf(bound: BoundPipeline): readonly Provider[] {
-  return [...new Map(bound.sources.map(({ provider }) => [provider.name, provider])).values()];
-}
-
-/** Calls for each series; a question that many share counts for the first of them. */
-function callsBySeries(steps: readonly Step[], bound: BoundPipeline): ReadonlyMap<string, number> {
-  const free = new Set(providersOf(bound).flatMap((provider) => (provider.isFree ? [provider.name] : [])));
-  const calls = new Map<string, number>();
-  for (const step of steps) {
-    if (step.kind !== "fetch" || free.has(step.provider)) continue;
-    for (const chunk of step.chunks) {
-      const id = cellKey({ ...step, key: chunk.keys?.[0] ?? chunk.key });
-      calls.set(id, (calls.get(id) ?? 0) + 1);
-    }
-  }
-  return calls;
-}
-
-/** Calls that series would cost whose bars are made from finer ones. */
-function savedCalls(bound: BoundPipeline, scoped: readonly ScopedSeries[]): number {
-  let calls = 0;
-  for (const { series, standing, dataset } of scoped) {
-    if (series.source !== null || dataset.extract === null) continue;
-    const asked = bound.sources.find(
-      ({ dataset: name, source }) =>
-        name === dataset.name && source.group === undefined && source.held === undefined && source.serves(series),
-    );
-    calls += asked?.source.windows(series, gapSet(standing)).length ?? 0;
-  }
-  return calls;
-}
-
-async function checkLogic(project: Project, dataset: Dataset): Promise<void> {
-  const logic = project.hash(logicOf(dataset));
-  const known = await project.ledger.versionFingerprint(dataset.name, dataset.version, logic, project.clock.now());
-  if (known !== logic) {
-    throw new RetrofillError(
-      "LOGIC_CHANGED",
-      `${dataset.name}: its logic changed while its version is still ${dataset.version}`,
-      { hint: "raise the dataset's version, or take the change back: one version never has two meanings" },
-    );
-  }
-}
-
 interface PaidFor {
   readonly chunks: readonly ChunkRecord[];
   of(key: SeriesKey): IntervalSet;
@@ -610,42 +370,4 @@ function kindOf(request: Request, scoped: readonly ScopedSeries[]): RunKind {
   const repairs = asking.every(({ standing }) => standing.gaps.every((gap) => gap.cause !== "never-asked"));
   if (repairs && asking.some(({ standing }) => standing.gaps.length > 0)) return "repair";
   return request.from !== null || request.to !== null ? "temporal" : "dataset";
-}
-
-function fingerprintOf(
-  project: Project,
-  bound: BoundPipeline,
-  datasets: readonly Dataset[],
-  scoped: readonly ScopedSeries[],
-): Fingerprint {
-  const registry: Record<string, string> = {};
-  const coverage: Record<string, string> = {};
-  for (const { series, entry, standing } of scoped) {
-    registry[entry.key] = JSON.stringify({ active: entry.active, ...entry.attributes });
-    const gaps = standing.gaps.map((gap) => [gap.start, gap.end, gap.cause]);
-    const hash = project.hash(
-      JSON.stringify([series.axis.grid, series.axis.earliest, series.source, series.ask, standing.scope, gaps]),
-    );
-    const name = datasets.length === 1 ? series.key : `${series.dataset} ${series.key}`;
-    coverage[name] = `${standing.gaps.length} gaps (${hash.slice(0, 12)})`;
-  }
-  const declared = datasets.map((dataset) => [
-    dataset.name,
-    dataset.version,
-    logicOf(dataset),
-    bound.sources.filter((one) => one.dataset === dataset.name).map(({ source }) => source.name),
-  ]);
-  return { declarations: project.hash(JSON.stringify([declared, bound.shown])), registry, coverage };
-}
-
-function fieldDifferences(before: string | undefined, after: string | undefined): string {
-  if (before === undefined) return "added";
-  if (after === undefined) return "gone";
-  const old = JSON.parse(before) as Record<string, unknown>;
-  const fresh = JSON.parse(after) as Record<string, unknown>;
-  const names = [...new Set([...Object.keys(old), ...Object.keys(fresh)])];
-  return names
-    .filter((name) => JSON.stringify(old[name]) !== JSON.stringify(fresh[name]))
-    .map((name) => `${name} was ${JSON.stringify(old[name] ?? null)}, is ${JSON.stringify(fresh[name] ?? null)}`)
-    .join("; ");
 }

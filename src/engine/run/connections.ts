@@ -1,6 +1,7 @@
 import { type Plan, plannedCalls } from "../../core/plan/plan.ts";
 import type { Http } from "../fetch/http.ts";
-import { providersOf, selection } from "../plan/make-plan.ts";
+import { providersOf } from "../plan/cost.ts";
+import { selection } from "../plan/selection.ts";
 import type { Project, Provider } from "../project.ts";
 
 /** Connects to one provider. @throws RetrofillError SOURCE_UNCONFIGURED without its key or address */
