@@ -20,7 +20,7 @@ import type { PublishRequest } from "../src/engine/store-port.ts";
 import { host } from "../src/main.ts";
 import { retailPipeline } from "../src/pipelines/retail/retail.ts";
 import { retailSettings } from "../src/pipelines/retail/settings.ts";
-import { STORE_ZONE, STORES } from "../src/pipelines/retail/stores.ts";
+import { STORES } from "../src/pipelines/retail/stores.ts";
 import { ventas } from "../src/pipelines/retail/ventas.ts";
 import { klkLines } from "../src/sandbox/retail/klk-bodies.ts";
 import type { SaleLine } from "../src/sandbox/retail/sale-line.ts";
