@@ -221,7 +221,7 @@ describe("without a run", () => {
 });
 
 it("a quota that is used up and a run that cost all it might are told", async () => {
-  await using at = await stocks({ limit: "500/s,6/day", script: (asked) => (asked.nth < 3 ? { status: 503 } : null) });
+  await using at = await stocks({ limit: "500/s,10/day", script: (asked) => (asked.nth < 5 ? { status: 503 } : null) });
   expect((await at.json("run", "ohlcv")).exit).toBe(0);
   expect(summaries()).toEqual([
     expect.stringMatching(/^raised budget medium: \S+: the budget of day \d{4}-\d\d-\d\d is used up$/),

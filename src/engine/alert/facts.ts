@@ -203,6 +203,9 @@ async function doneSoFar({ ledger }: Project, run: RunRecord): Promise<Done> {
 }
 
 /** The quotas of everybody the pipeline asks, and what the run itself might cost: its plan and its repairs. */
+/** What a run may cost besides its plan and its repairs: half as much again for what a source fails at. */
+const RETRIES_TOO = 1.5;
+
 async function budgetFacts(
   project: Project,
   bound: BoundPipeline,
@@ -218,7 +221,7 @@ async function budgetFacts(
       credential: credentials.join(" and "),
       period: `a run of ${run.selector}`,
       used: summary.calls.made,
-      limit: plannedCalls(plan) + plan.repair.calls,
+      limit: RETRIES_TOO * (plannedCalls(plan) + plan.repair.calls),
     },
   ];
 }
