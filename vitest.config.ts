@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const slow = ["**/*.kill.test.ts", "**/*.real.test.ts"];
+const slow = ["**/*.kill.test.ts", "**/*.real.test.ts", "**/*.year.test.ts"];
 
 export default defineConfig({
   test: {
@@ -13,6 +13,7 @@ export default defineConfig({
         extends: true,
         test: { name: "main", include: ["src/**/*.test.ts", "test/**/*.test.ts"], exclude: slow },
       },
+      { extends: true, test: { name: "year", include: ["test/**/*.year.test.ts"], testTimeout: 20 * 60_000 } },
       { extends: true, test: { name: "kill", include: ["test/**/*.kill.test.ts"], testTimeout: 20 * 60_000 } },
       {
         extends: true,

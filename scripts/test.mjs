@@ -1,4 +1,4 @@
-// npm test: installs what is missing, compiles, and runs a suite: main (default), kill or real.
+// npm test: installs what is missing, compiles, and runs a suite: main (default), kill, real or year.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -29,6 +29,7 @@ const { status } = spawnSync(process.execPath, [vitest, "run", "--project", suit
 });
 if (suite === "main") {
   console.log("Not run here: the kill suite (npm run test:kill)");
+  console.log("Not run here: the simulated year (npm run test:year)");
   if (data === undefined)
     console.log("Not run here: the suite on real data (npm run test:real), RETROFILL_DATA is not set");
   else console.log("Not run here: the suite on real data (npm run test:real)");

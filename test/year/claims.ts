@@ -82,6 +82,8 @@ export function holdsAtTheEnd(scenario: Scenario, timeoutMs: number): void {
           : []),
         ...(status === "partial" ? ["partial"] : []),
         ...(proposed.length > 0 ? ["restated"] : []),
+        // The third night without an answer for one series: what it lacks is two days old.
+        ...(isBrokenSince(scenario, night, 3) ? ["gap"] : []),
         // Volumes are judged once there are eight of the same weekday.
         ...(night === quietDay && night >= 45 ? ["volume"] : []),
       ];
@@ -174,6 +176,12 @@ const WHOLE: Request = {
   ask: "gaps",
   revert: null,
 };
+
+/** Whether one series got no answer on each of the last `nights` nights. */
+function isBrokenSince({ broken }: Scenario, night: number, nights: number): boolean {
+  const places = Array.from({ length: nights }, (_, i) => broken.get(night - i));
+  return places.every((place) => place !== undefined && place === places[0]);
+}
 
 /** What happened, for the person who runs this. */
 function print({ nights, oddities, world, scenario }: Simulation, seconds: number): void {
