@@ -183,7 +183,7 @@ export async function differences(
     const images = (dir: string, db: string): string =>
       !options.images
         ? "select 1 where false"
-        : `select * exclude (object_no, replaced_by, filename) from read_parquet('${dir}/.retrofill/history/**/*.parquet', filename = true) h
+        : `select * exclude (object_no, replaced_by, filename) from read_parquet('${dir}/.retrofill/history/*/*/*.parquet', filename = true) h
        where replaced_by in (select chunk from ${db}.main.receipt)`;
     const quarantine = (db: string): string => `select * exclude (object_no) from ${db}.main.quarantine`;
     return {
