@@ -9,13 +9,13 @@ import { DAY, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { BuildRequest, BuildWindow, Comparison, Receipt } from "../../engine/store-port.ts";
-import { dropImage, sweepImages, writeImage } from "./before-image.ts";
+import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
 import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
-import { writeReceipt } from "./receipts.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements } from "./tables.ts";
+import { inTransaction } from "./transaction.ts";
 
 /**
  * Makes the rows of some windows by the dataset's query, compares them with what is stored and writes the difference,
@@ -32,22 +32,12 @@ export async function buildIn(
   const building = open(connection, request);
   await fillSeries(connection, dataset.key, building.series);
   await fillWindows(building);
-  await connection.run("begin transaction");
-  try {
-    for (const statement of tableStatements(dataset)) await connection.run(statement);
+  return inTransaction(building, folders.history, async () => {
     await sweepImages(building, folders.history);
     await openImages(building);
     const written = await writeDifference(building, await madeRows(building, transform));
-    const receipt = await makeReceipt(building, written, request.isWhole);
-    await writeReceipt(connection, request, receipt);
-    await writeImage(building, folders.history);
-    await connection.run("commit");
-    return receipt;
-  } catch (error) {
-    await connection.run("rollback").catch(() => undefined);
-    await dropImage(building.request, folders.history);
-    throw error;
-  }
+    return makeReceipt(building, written, request.isWhole);
+  });
 }
 
 /** Rounding of sums and of JSON numbers stays below this share; what is above is another number. */

@@ -4,15 +4,15 @@ import type { Interval } from "../../core/time/interval.ts";
 import { normalize } from "../../core/time/interval-set.ts";
 import type { SeriesRows } from "../../engine/ledger-port.ts";
 import type { PublishRequest, Receipt } from "../../engine/store-port.ts";
-import { dropImage, sweepImages, writeImage } from "./before-image.ts";
+import { sweepImages } from "./before-image.ts";
 import { type Context, openContext, seriesAt, type Writing } from "./context.ts";
 import { makeFindings } from "./findings.ts";
 import { type JudgedObject, judgeObjects, layersOf, SUPERSEDED } from "./judge.ts";
 import { mergeLayer, openImages, type SeriesChange } from "./merge.ts";
-import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
 import { stage } from "./stage.ts";
-import { storedRows, tableStatements, text } from "./tables.ts";
+import { storedRows, text } from "./tables.ts";
+import { inTransaction } from "./transaction.ts";
 
 /**
  * Stages the records of bronze objects, judges them, compares them with what is stored and writes the difference, the
@@ -27,25 +27,14 @@ export async function publishIn(
   const context = await openContext(connection, request);
   // Before the transaction: an error while a body is read would abort it.
   await stage(context, folders.bronze);
-  await connection.run("begin transaction");
-  try {
-    for (const statement of tableStatements(request.dataset)) await connection.run(statement);
+  return inTransaction(context, folders.history, async () => {
     await sweepImages(context, folders.history);
     const objects = await judgeObjects(context);
     const changes = await merge(context, objects);
     await writeQuarantine(context);
     await writeAnswers(context, objects);
-    const receipt = await makeReceipt(context, objects, changes);
-    await writeReceipt(connection, request, receipt);
-    await writeImage(context, folders.history);
-    await connection.run("commit");
-    return receipt;
-  } catch (error) {
-    // A failed commit has ended the transaction already.
-    await connection.run("rollback").catch(() => undefined);
-    await dropImage(request, folders.history);
-    throw error;
-  }
+    return makeReceipt(context, objects, changes);
+  });
 }
 
 async function merge(context: Context, objects: readonly JudgedObject[]): Promise<readonly SeriesChange[]> {

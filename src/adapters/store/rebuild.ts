@@ -3,7 +3,6 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
-import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { thinOf } from "./findings.ts";
 import { findHoles } from "./holes.ts";
@@ -14,6 +13,7 @@ import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
 import { findThin } from "./thin-slots.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** Runs work on a data file, opened for that long. */
 export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -115,23 +115,13 @@ async function replaceBy(
     dataset.key,
     request.series.map(({ series }) => series),
   );
-  await connection.run("begin transaction");
-  try {
-    for (const statement of tableStatements(dataset)) await connection.run(statement);
+  return inTransaction(writing, history, async () => {
     await restoreReceipts(connection, request);
     await openImages(writing);
     const changes = await writeDifference(writing);
     await copyJudgements(writing);
-    const receipt = await makeReceipt(writing, request, { counts, changes });
-    await writeReceipt(connection, request, receipt);
-    await writeImage(writing, history);
-    await connection.run("commit");
-    return receipt;
-  } catch (error) {
-    await connection.run("rollback").catch(() => undefined);
-    await dropImage(request, history);
-    throw error;
-  }
+    return makeReceipt(writing, request, { counts, changes });
+  });
 }
 
 async function writeDifference(writing: Writing): Promise<readonly SeriesChange[]> {

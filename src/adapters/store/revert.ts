@@ -2,17 +2,16 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Receipt, RevertRequest } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
-import { dropImage, writeImage } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { thinOf } from "./findings.ts";
 import { touches } from "./history.ts";
 import { findHoles } from "./holes.ts";
 import { openImages, writeChanges } from "./merge.ts";
 import { changesBySeries, sumOf } from "./publish.ts";
-import { writeReceipt } from "./receipts.ts";
 import { rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableStatements, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, text } from "./tables.ts";
 import { findThin } from "./thin-slots.ts";
+import { inTransaction } from "./transaction.ts";
 
 /**
  * Takes back what the publications of one run did to a dataset: each slot they touched stands again as it stood before
@@ -30,9 +29,7 @@ export async function revertIn(
     dataset.key,
     request.series.map(({ series }) => series),
   );
-  await connection.run("begin transaction");
-  try {
-    for (const statement of tableStatements(dataset)) await connection.run(statement);
+  return inTransaction(writing, folders.history, async () => {
     await openImages(writing);
     await findRestored(writing, request, folders.history);
     const changes = await writeChanges(writing);
@@ -49,7 +46,7 @@ export async function revertIn(
       suspects === null
         ? []
         : await findThin(connection, { dataset, series: series.map((one) => one.series), rule: suspects });
-    const receipt: Receipt = {
+    return {
       chunkId: request.chunkId,
       fence: request.fence,
       counts: {
@@ -70,15 +67,7 @@ export async function revertIn(
         ]),
       ),
     };
-    await writeReceipt(connection, request, receipt);
-    await writeImage(writing, folders.history);
-    await connection.run("commit");
-    return receipt;
-  } catch (error) {
-    await connection.run("rollback").catch(() => undefined);
-    await dropImage(request, folders.history);
-    throw error;
-  }
+  });
 }
 
 /** Publications of others that touched the same slots after the run's did: they would lose their footing. */

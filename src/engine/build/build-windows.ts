@@ -6,10 +6,10 @@ import { countSlotsOf, slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
-import { type Ledger, MANY, type RunRecord } from "../ledger-port.ts";
+import type { Ledger, RunRecord } from "../ledger-port.ts";
 import type { Clock } from "../ports.ts";
 import type { BuildWindow, Receipt, Store } from "../store-port.ts";
-import { commitReceipt } from "./publish-chunks.ts";
+import { publishUnit } from "./publication.ts";
 
 export interface MakeContext {
   readonly ledger: Ledger;
@@ -38,29 +38,21 @@ export async function buildWindows(
   unmade: readonly Unmade[],
   options: { readonly isWhole: boolean },
 ): Promise<Receipt | null> {
-  const { ledger, store, dataset } = context;
+  const { ledger, store } = context;
   const window = spanOf(normalize(unmade.flatMap((one) => [...one.windows, ...one.withdrawn])));
   if (window === null) return null;
   // Read before the store is: rows of a change that is in the ledger are in the store already.
   const seq = await ledger.lastChange();
   const built = await builtBy(context, unmade, seq);
-  const publication = await ledger.beginPublication(
-    run.id,
-    run.fence,
-    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
-    { members: [], built },
+  return publishUnit(context, run, { window, holds: { members: [], built } }, (unit) =>
+    store.build({
+      ...unit,
+      windows: unmade.flatMap(({ series, windows, withdrawn }) =>
+        union(windows, withdrawn).map((span) => buildWindow(context, series, span)),
+      ),
+      isWhole: options.isWhole,
+    }),
   );
-  const receipt = await store.build({
-    chunkId: publication.id,
-    fence: run.fence,
-    dataset,
-    windows: unmade.flatMap(({ series, windows, withdrawn }) =>
-      union(windows, withdrawn).map((span) => buildWindow(context, series, span)),
-    ),
-    isWhole: options.isWhole,
-  });
-  await commitReceipt(context, publication, receipt);
-  return receipt;
 }
 
 /** What to make in groups of about `rows` slots; a longer stretch is cut at whole slots. */

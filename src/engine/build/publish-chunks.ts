@@ -1,23 +1,14 @@
-import { answeredSet, type Built, type Findings } from "../../core/coverage/segment.ts";
-import { dueSet } from "../../core/dataset/axis.ts";
+import { answeredSet } from "../../core/coverage/segment.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SuspectRule } from "../../core/dataset/pipeline.ts";
-import { asSeriesKey, type Series, type SeriesKey } from "../../core/dataset/series.ts";
-import type { Instant } from "../../core/time/instant.ts";
+import type { Series, SeriesKey } from "../../core/dataset/series.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type IntervalSet, intersect, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
+import { type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import { releasesOf } from "../decide/releases.ts";
-import {
-  type ChunkRecord,
-  type Ledger,
-  MANY,
-  type ObjectRecord,
-  type Owner,
-  type Reverts,
-  type RunRecord,
-} from "../ledger-port.ts";
+import type { ChunkRecord, Ledger, ObjectRecord, Owner, RunRecord } from "../ledger-port.ts";
 import type { Clock } from "../ports.ts";
 import type { PublishedSeries, PublishRequest, Receipt, SourceShape, Store } from "../store-port.ts";
+import { answeredSeries, commitReceipt, publishUnit } from "./publication.ts";
 
 export interface BuildContext {
   readonly ledger: Ledger;
@@ -46,26 +37,19 @@ export async function publishChunks(
   const window = spanOf(normalize(members.map((chunk) => chunk.window)));
   if (window === null || objects.length === 0) return null;
   const series = await publishedSeries(context, run, objects);
-  const publication = await ledger.beginPublication(
-    run.id,
-    run.fence,
-    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
-    { members: members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id) },
+  const holds = { members: members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id) };
+  return publishUnit(context, run, { window, holds }, async (unit) =>
+    context.store.publish({
+      ...unit,
+      sources: context.sources,
+      objects,
+      series,
+      suspects: context.suspects,
+      restore: new Map(),
+      released: await releasesOf(ledger, dataset),
+      ...again,
+    }),
   );
-  const receipt = await context.store.publish({
-    chunkId: publication.id,
-    fence: run.fence,
-    dataset,
-    sources: context.sources,
-    objects,
-    series,
-    suspects: context.suspects,
-    restore: new Map(),
-    released: await releasesOf(ledger, dataset),
-    ...again,
-  });
-  await commitReceipt(context, publication, receipt);
-  return receipt;
 }
 
 /**
@@ -84,7 +68,7 @@ export async function rejudgeChunks(
     own.some(({ ordinal }) => ordinal === objectNo),
   );
   const rejudge = new Map<SeriesKey, IntervalSet>();
-  for (const { key } of own.flatMap((object) => object.keys.map((one) => ({ key: one })))) {
+  for (const key of own.flatMap((object) => object.keys)) {
     if (rejudge.has(key)) continue;
     const slots = releases.flatMap(({ decision, span }) => (decision.key === key && span !== null ? [span] : []));
     const latest = own
@@ -120,43 +104,6 @@ export async function recoverPublications(
   return halfway.length;
 }
 
-/** The ledger's half: copies the receipt. For a build, what was made is what its announcement said. */
-export async function commitReceipt(
-  context: Pick<BuildContext, "ledger" | "clock">,
-  chunk: ChunkRecord,
-  receipt: Receipt,
-): Promise<void> {
-  const {
-    members,
-    built = {},
-    reverts,
-  } = chunk.progress as unknown as {
-    readonly members: readonly string[];
-    readonly built?: Readonly<Record<string, Built>>;
-    readonly reverts?: Reverts;
-  };
-  await context.ledger.commitPublication(
-    {
-      chunkId: chunk.id,
-      fence: receipt.fence,
-      dataset: chunk.dataset,
-      version: chunk.version,
-      counts: receipt.counts,
-      quarantinedBy: receipt.quarantinedBy,
-      rowsBySeries: receipt.rowsBySeries,
-      findings: new Map(
-        Object.entries(receipt.findings).map(([key, found]): [SeriesKey, Findings] => [asSeriesKey(key), found]),
-      ),
-      built: new Map(Object.entries(built).map(([key, made]): [SeriesKey, Built] => [asSeriesKey(key), made])),
-      reverts,
-      totals: receipt.totals,
-      members,
-      changes: receipt.changes,
-    },
-    context.clock.now(),
-  );
-}
-
 async function publishedSeries(
   context: BuildContext,
   run: RunRecord,
@@ -177,12 +124,6 @@ async function publishedSeries(
     const series = context.seriesOf(key);
     if (!series)
       throw new Error(`${context.dataset.name}: ${key} is not declared any more, its objects stay in bronze`);
-    const answered = union(answeredSet(segments.get(key) ?? []), normalize(now));
-    return { series, answered, due: dueWithin(series, answered, run.businessNow) };
+    return answeredSeries(series, union(answeredSet(segments.get(key) ?? []), normalize(now)), run.businessNow);
   });
-}
-
-function dueWithin(series: Series, answered: IntervalSet, now: Instant): IntervalSet {
-  const span = spanOf(answered);
-  return span === null ? [] : intersect(dueSet(series.axis, span, now), answered);
 }

@@ -1,11 +1,11 @@
 import { answeredSet, setOf } from "../../core/coverage/segment.ts";
-import { dueSet } from "../../core/dataset/axis.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
-import { type IntervalSet, intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
+import { type IntervalSet, normalize, spanOf } from "../../core/time/interval-set.ts";
 import { releasesOf } from "../decide/releases.ts";
-import { MANY, type RunRecord } from "../ledger-port.ts";
+import type { RunRecord } from "../ledger-port.ts";
 import type { PublishedSeries, Receipt } from "../store-port.ts";
-import { type BuildContext, commitReceipt } from "./publish-chunks.ts";
+import { answeredSeries, publishUnit } from "./publication.ts";
+import type { BuildContext } from "./publish-chunks.ts";
 
 /** Rows that are published together while a dataset is made anew. */
 const GROUP_ROWS = 1_000_000;
@@ -28,30 +28,19 @@ export async function rebuildDataset(context: BuildContext, run: RunRecord): Pro
     const own = segments.get(key) ?? [];
     const disputed = setOf(own, "disputed");
     if (disputed.length > 0) restore.set(key, disputed);
-    const answered = answeredSet(own);
-    const span = spanOf(answered);
-    const due = span === null ? [] : intersect(dueSet(declared.axis, span, run.businessNow), answered);
-    return { series: declared, answered, due };
+    return answeredSeries(declared, answeredSet(own), run.businessNow);
   });
-  const publication = await ledger.beginPublication(
-    run.id,
-    run.fence,
-    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
-    { members: [] },
+  return publishUnit(context, run, { window, holds: { members: [] } }, async (unit) =>
+    store.rebuild({
+      ...unit,
+      sources: context.sources,
+      objects,
+      series,
+      suspects: context.suspects,
+      restore,
+      released: await releasesOf(ledger, dataset),
+      groupRows: GROUP_ROWS,
+      publications: await ledger.publications(),
+    }),
   );
-  const receipt = await store.rebuild({
-    chunkId: publication.id,
-    fence: run.fence,
-    dataset,
-    sources: context.sources,
-    objects,
-    series,
-    suspects: context.suspects,
-    restore,
-    released: await releasesOf(ledger, dataset),
-    groupRows: GROUP_ROWS,
-    publications: await ledger.publications(),
-  });
-  await commitReceipt(context, publication, receipt);
-  return receipt;
 }

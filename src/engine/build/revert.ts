@@ -1,12 +1,12 @@
 import { answeredSet, type Segments } from "../../core/coverage/segment.ts";
-import { dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
-import { intersect, normalize, spanOf } from "../../core/time/interval-set.ts";
-import { type Ledger, MANY, type RunRecord } from "../ledger-port.ts";
+import { normalize, spanOf } from "../../core/time/interval-set.ts";
+import type { Ledger, RunRecord } from "../ledger-port.ts";
 import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
-import { type BuildContext, commitReceipt } from "./publish-chunks.ts";
+import { answeredSeries, publishUnit } from "./publication.ts";
+import type { BuildContext } from "./publish-chunks.ts";
 
 /** What one run did to one dataset. */
 export interface Footprint {
@@ -95,34 +95,21 @@ export async function revertDataset(
   const before = await ledger.segments(dataset.name, dataset.version, keys);
   const window = spanOf(normalize([...before.values()].flat().map(({ start, end }) => ({ start, end }))));
   if (window === null) return null;
-  const publication = await ledger.beginPublication(
-    run.id,
-    run.fence,
-    { kind: "build", round: 0, dataset: dataset.name, version: dataset.version, key: MANY, source: null, window },
-    { members: [], reverts: { run: reverted, keys } },
+  const holds = { members: [], reverts: { run: reverted, keys } };
+  return publishUnit(context, run, { window, holds }, (unit) =>
+    store.revert({
+      ...unit,
+      publications,
+      objects,
+      series: keys.map((key) => standing(context, run, key, without.get(key) ?? [])),
+      suspects: context.suspects,
+    }),
   );
-  const receipt = await store.revert({
-    chunkId: publication.id,
-    fence: run.fence,
-    dataset,
-    publications,
-    objects,
-    series: keys.map((key) => standing(context, run, key, without.get(key) ?? [])),
-    suspects: context.suspects,
-  });
-  await commitReceipt(context, publication, receipt);
-  return receipt;
 }
 
 /** A series as it will have been answered once the run counts no more. */
 function standing(context: BuildContext, run: RunRecord, key: SeriesKey, segments: Segments): PublishedSeries {
   const series = context.seriesOf(key);
   if (!series) throw new Error(`${context.dataset.name}: ${key} is not declared any more, its rows cannot be judged`);
-  const answered = answeredSet(segments);
-  const span = spanOf(answered);
-  return {
-    series,
-    answered,
-    due: span === null ? [] : intersect(dueSet(series.axis, span, run.businessNow), answered),
-  };
+  return answeredSeries(series, answeredSet(segments), run.businessNow);
 }
