@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LedgerDatabase } from "../src/adapters/ledger/database.ts";
 import { createLedger } from "../src/adapters/ledger/ledger.ts";
 import { type SeriesKey, seriesKey } from "../src/core/dataset/series.ts";
-import type { Plan } from "../src/core/plan/plan.ts";
+import { type Plan, requestFor } from "../src/core/plan/plan.ts";
 import { HOUR, type Instant, instant } from "../src/core/time/instant.ts";
 import type { Ledger, NewChunk, Owner } from "../src/engine/ledger-port.ts";
 
@@ -47,20 +47,7 @@ export function trialPlan(id: string): Plan {
     mode: "backfill",
     kind: "dataset",
     overrideState: false,
-    request: {
-      selector: "trial",
-      job: null,
-      entries: null,
-      narrow: {},
-      from: null,
-      to: null,
-      limit: null,
-      watermark: null,
-      maxConcurrent: 8,
-      withInputs: false,
-      ask: "gaps",
-      revert: null,
-    },
+    request: requestFor("trial", { maxConcurrent: 8 }),
     series: [],
     steps: [],
     repair: { rounds: 2, calls: 2 },

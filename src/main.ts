@@ -232,24 +232,14 @@ async function initRetail(dir: string): Promise<InitResult> {
 
 /** Takes in what the project's files hold: no call is made. */
 async function readExisting(opened: OpenProject, { pipeline, concurrency }: BoundPipeline): Promise<void> {
-  const { runRequest } = await import("./engine/run/perform.ts");
+  const [{ runRequest }, { requestFor }] = await Promise.all([
+    import("./engine/run/perform.ts"),
+    import("./core/plan/plan.ts"),
+  ]);
   const { project } = opened;
   await runRequest(
     project,
-    {
-      selector: pipeline.name,
-      job: null,
-      entries: null,
-      narrow: {},
-      from: null,
-      to: null,
-      watermark: null,
-      limit: null,
-      maxConcurrent: concurrency,
-      withInputs: false,
-      ask: "held",
-      revert: null,
-    },
+    requestFor(pipeline.name, { maxConcurrent: concurrency, ask: "held" }),
     {
       mode: "backfill",
       overrideState: false,

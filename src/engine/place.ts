@@ -2,7 +2,7 @@ import { type Dataset, tableOf } from "../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../core/dataset/pipeline.ts";
 import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";
-import type { Request } from "../core/plan/plan.ts";
+import { type Request, requestFor } from "../core/plan/plan.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { requestedSeries } from "./plan/scope.ts";
 import type { BoundPipeline, Project } from "./project.ts";
@@ -75,21 +75,7 @@ export async function findSeries(project: Project, place: DatasetPlace, key: str
 
 /** The request that means a dataset, whole or a part of it, as a selector without flags would. */
 export function requestOf({ bound, dataset }: DatasetPlace, part: Partial<Request> = {}): Request {
-  return {
-    selector: dataset.name,
-    job: null,
-    entries: null,
-    narrow: {},
-    from: null,
-    to: null,
-    watermark: null,
-    limit: null,
-    maxConcurrent: bound.concurrency,
-    withInputs: false,
-    ask: "gaps",
-    revert: null,
-    ...part,
-  };
+  return requestFor(dataset.name, { maxConcurrent: bound.concurrency, ...part });
 }
 
 /** The request that means one series between two instants. */

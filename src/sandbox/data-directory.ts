@@ -274,12 +274,13 @@ function pathText(path: readonly PropertyKey[]): string {
     .join("");
 }
 
-function isInside(file: string): boolean {
+/** Whether a file that a manifest names lies in its folder. */
+export function isInside(file: string): boolean {
   const path = relative(".", file);
   return !isAbsolute(file) && !path.startsWith("..");
 }
 
-function isZone(zone: string): boolean {
+export function isZone(zone: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
     return true;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { DAY, instant } from "../core/time/instant.ts";
-import { parseDate, startOfLocalDate } from "../core/time/zone.ts";
+import { isDate, parseDate, startOfLocalDate } from "../core/time/zone.ts";
 
 const date = z.string().refine(isDate, "expected a date like 2020-08-31");
 const amount = z.number().positive();
@@ -98,13 +98,4 @@ export function eventId(kind: string, ticker: string, event: object): string {
   return `E${createHash("sha256")
     .update(JSON.stringify([kind, ticker, event]))
     .digest("hex")}`;
-}
-
-function isDate(text: string): boolean {
-  try {
-    parseDate(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import Database from "libsql";
-import type { Request } from "../../src/core/plan/plan.ts";
+import { type Request, requestFor } from "../../src/core/plan/plan.ts";
 import { scopeOf } from "../../src/engine/plan/scope.ts";
 import { type Project, select } from "../../src/engine/project.ts";
 import { verifyAudit } from "../../src/engine/prove/audit.ts";
@@ -234,20 +234,7 @@ async function leftovers(project: Project): Promise<readonly string[]> {
 export async function proofOf(dir: string) {
   await using opened = await openProject({ dir });
   const { project, audit } = opened;
-  const request: Request = {
-    selector: "ohlcv",
-    job: null,
-    entries: null,
-    narrow: {},
-    from: null,
-    to: null,
-    watermark: null,
-    limit: null,
-    maxConcurrent: CONCURRENCY,
-    withInputs: false,
-    ask: "gaps",
-    revert: null,
-  };
+  const request: Request = requestFor("ohlcv", { maxConcurrent: CONCURRENCY });
   const { bound, datasets } = select(project, "ohlcv");
   const [dataset] = datasets;
   if (!dataset || datasets.length > 1) throw new Error("unreachable: the pipeline's name selects its one main dataset");

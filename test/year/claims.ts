@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { setOf } from "../../src/core/coverage/segment.ts";
-import type { Request } from "../../src/core/plan/plan.ts";
+import { type Request, requestFor } from "../../src/core/plan/plan.ts";
 import { slotsIn } from "../../src/core/time/grid.ts";
 import { intersect } from "../../src/core/time/interval-set.ts";
 import { scopeOf } from "../../src/engine/plan/scope.ts";
@@ -162,20 +162,7 @@ export function holdsAtTheEnd(scenario: Scenario, timeoutMs: number): void {
   );
 }
 
-const WHOLE: Request = {
-  selector: SELECTOR,
-  job: null,
-  entries: null,
-  narrow: {},
-  from: null,
-  to: null,
-  watermark: null,
-  limit: null,
-  maxConcurrent: 1,
-  withInputs: false,
-  ask: "gaps",
-  revert: null,
-};
+const WHOLE: Request = requestFor(SELECTOR);
 
 /** Whether one series got no answer on each of the last `nights` nights. */
 function isBrokenSince({ broken }: Scenario, night: number, nights: number): boolean {

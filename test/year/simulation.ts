@@ -1,4 +1,4 @@
-import type { Plan, Request } from "../../src/core/plan/plan.ts";
+import { type Plan, type Request, requestFor } from "../../src/core/plan/plan.ts";
 import { type Instant, instant } from "../../src/core/time/instant.ts";
 import type { OutboxEntry } from "../../src/engine/alert/ports.ts";
 import type { Project } from "../../src/engine/project.ts";
@@ -196,20 +196,7 @@ export class Simulation implements AsyncDisposable {
       },
       signal: new AbortController().signal,
     };
-    const request: Request = {
-      selector: SELECTOR,
-      job: null,
-      entries: null,
-      narrow: {},
-      from: null,
-      to: null,
-      watermark: null,
-      limit: null,
-      maxConcurrent: 3,
-      withInputs: false,
-      ask: "gaps",
-      revert: null,
-    };
+    const request: Request = requestFor(SELECTOR, { maxConcurrent: 3 });
     const planning = {
       mode: "incremental",
       overrideState: false,

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { RetrofillError } from "../../core/errors.ts";
 import type { BodyFormat, Bronze, BronzeSidecar } from "../../engine/bronze-port.ts";
+import { syncPath } from "../sync.ts";
 
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
@@ -45,7 +46,7 @@ export function fileBronze(root: string): Bronze {
       // The sidecar first: an orphan is complete exactly when its body has its final name.
       await writeDurably(join(folder, name + SIDECAR), Buffer.from(`${JSON.stringify(sidecar)}\n`));
       await writeDurably(path, format === "parquet" ? body : await zip(body, { level: 1 }));
-      await syncFolder(folder);
+      await syncPath(folder);
       return sidecar;
     },
 
@@ -147,15 +148,6 @@ export async function writeDurably(path: string, body: Uint8Array): Promise<void
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function readSidecar(bodyPath: string): Promise<BronzeSidecar | null> {
   const text = await readIfThere(sidecarOf(bodyPath));
   if (text === null) return null;
@@ -210,7 +202,7 @@ async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
   for (let parent = dirname(folder); ; parent = dirname(parent)) {
-    await syncFolder(parent);
+    await syncPath(parent);
     if (parent === dirname(first)) return;
   }
 }

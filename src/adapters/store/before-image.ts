@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
+import { syncPath } from "../sync.ts";
 import type { Writing } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
 import { historyView, literalPath, rowKeyOf, text } from "./tables.ts";
@@ -83,16 +84,7 @@ async function writeParquet(connection: DuckDBConnection, query: string, path: s
   await connection.run(
     `copy (${query}) to ${text(`${path}${TEMPORARY}`)} (format parquet, parquet_version v2, compression zstd)`,
   );
-  await sync(`${path}${TEMPORARY}`);
+  await syncPath(`${path}${TEMPORARY}`);
   await rename(`${path}${TEMPORARY}`, path);
-  await sync(dirname(path));
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await syncPath(dirname(path));
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { access, open, rename, rm, stat } from "node:fs/promises";
+import { access, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { ExportRequest } from "../../engine/store-port.ts";
+import { syncPath } from "../sync.ts";
 import { fillTable, rowsOf } from "./rows.ts";
 import { tableName, text } from "./tables.ts";
 
@@ -25,7 +26,7 @@ export async function exportIn(
   const temporary = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
     const [copied] = await rowsOf(connection, `copy (${query}) to ${text(temporary)} (${FORMATS[request.format]})`);
-    await sync(temporary);
+    await syncPath(temporary);
     const { size } = await stat(temporary);
     await rename(temporary, path);
     return { rows: Number(copied?.Count ?? 0), bytes: size };
@@ -70,13 +71,4 @@ async function queryOf(connection: DuckDBConnection, request: ExportRequest): Pr
   if (to !== null) conditions.push(`${time} < epoch_ms(${to})`);
   const where = conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`;
   return `select * from ${tableName(dataset)} ${where} order by ${[...key, time].join(", ")}`;
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -42,6 +42,25 @@ export interface Request {
   readonly rejudge?: readonly string[];
 }
 
+/** The request that a selector without flags means: everything that is missing, of all active entries. */
+export function requestFor(selector: string, part: Partial<Request> = {}): Request {
+  return {
+    selector,
+    job: null,
+    entries: null,
+    narrow: {},
+    from: null,
+    to: null,
+    watermark: null,
+    limit: null,
+    maxConcurrent: 1,
+    withInputs: false,
+    ask: "gaps",
+    revert: null,
+    ...part,
+  };
+}
+
 /** What a plan says of one series. */
 export interface SeriesPlan {
   readonly dataset: DatasetName;

@@ -81,6 +81,17 @@ export function parseDate(date: string): number {
   return ms;
 }
 
+/** Whether a text is a date `YYYY-MM-DD` of the calendar. */
+export function isDate(text: string): boolean {
+  try {
+    parseDate(text);
+    return true;
+  } catch {
+    // Not a date is an answer here.
+    return false;
+  }
+}
+
 function spanAt(spans: readonly OffsetSpan[], at: number): OffsetSpan {
   let low = 0;
   let high = spans.length - 1;

@@ -7,7 +7,7 @@ import type {
   VolumeFacts,
 } from "../../core/alerts/facts.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
-import { type Plan, plannedCalls, type Request } from "../../core/plan/plan.ts";
+import { type Plan, plannedCalls, type Request, requestFor } from "../../core/plan/plan.ts";
 import type { RunStatus } from "../../core/run/run-state.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import type { RowCounts, RunRecord, RunStanding } from "../ledger-port.ts";
@@ -88,7 +88,7 @@ export async function factsNow(project: Project): Promise<AlertFacts> {
     const entries = await project.ledger.entries(pipeline.name);
     budgets.push(...(await quotaFacts(project, bound)));
     if (!entries.some((entry) => entry.active)) continue;
-    const scoped = await wholeScope(project, bound, pipeline.datasets, wholeRequest(pipeline.name), now);
+    const scoped = await wholeScope(project, bound, pipeline.datasets, requestFor(pipeline.name), now);
     for (const dataset of pipeline.datasets) {
       const own = scoped.filter((one) => one.dataset === dataset);
       // What nobody has begun with is no backlog.
@@ -105,23 +105,6 @@ export async function factsNow(project: Project): Promise<AlertFacts> {
     budgets,
     volumes: [],
     proposals: null,
-  };
-}
-
-function wholeRequest(selector: string): Request {
-  return {
-    selector,
-    job: null,
-    entries: null,
-    narrow: {},
-    from: null,
-    to: null,
-    watermark: null,
-    limit: null,
-    maxConcurrent: 1,
-    withInputs: false,
-    ask: "gaps",
-    revert: null,
   };
 }
 
@@ -143,7 +126,7 @@ async function isFilled(project: Project, dataset: Dataset, self: RunRecord | nu
   return running.some((one) => {
     if (one.id === self?.id || !project.isAlive(one.owner)) return false;
     try {
-      return selection(project, wholeRequest(one.selector)).datasets.some(({ name }) => name === dataset.name);
+      return selection(project, requestFor(one.selector)).datasets.some(({ name }) => name === dataset.name);
     } catch {
       // Its selector is not declared any more.
       return false;

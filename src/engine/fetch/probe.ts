@@ -1,4 +1,4 @@
-import { parseDate } from "../../core/time/zone.ts";
+import { isDate } from "../../core/time/zone.ts";
 import type { FieldType, MemberPath, RecordShape } from "../ports.ts";
 
 /** What a body is, before anybody asks what it means. */
@@ -111,15 +111,5 @@ function hasType(value: unknown, type: FieldType): boolean {
       );
     default:
       return type satisfies never;
-  }
-}
-
-function isDate(text: string): boolean {
-  try {
-    parseDate(text);
-    return true;
-  } catch {
-    // Not a date is an answer here.
-    return false;
   }
 }

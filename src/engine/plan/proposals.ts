@@ -2,7 +2,7 @@ import { setOf } from "../../core/coverage/segment.ts";
 import { downstreamOf } from "../../core/dataset/lineage.ts";
 import type { RestatementRule } from "../../core/dataset/pipeline.ts";
 import type { Series } from "../../core/dataset/series.ts";
-import type { Plan, Request } from "../../core/plan/plan.ts";
+import { type Plan, type Request, requestFor } from "../../core/plan/plan.ts";
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { BoundPipeline, Project } from "../project.ts";
 import { makePlan } from "./make-plan.ts";
@@ -100,20 +100,14 @@ async function requestOf(project: Project, bound: BoundPipeline, proposal: Propo
   const below = await madeBelow(project, bound, entry);
   const { flag, part } = pipeline.narrowing;
   const finer = below.filter(({ dataset }) => dataset === pipeline.main).map(({ parts }) => parts[part] ?? "");
-  return {
-    selector: below.length > 0 ? `${pipeline.name}+` : pipeline.name,
-    job: null,
+  return requestFor(below.length > 0 ? `${pipeline.name}+` : pipeline.name, {
     entries: [entry],
     narrow: { [flag]: [...new Set([...proposal.narrow, ...finer])] },
     from: start,
     to: end,
-    watermark: null,
-    limit: null,
     maxConcurrent: concurrency,
-    withInputs: false,
     ask: "again",
-    revert: null,
-  };
+  });
 }
 
 /** The series of an entry that have rows made from its main ones, those of the main dataset itself included. */

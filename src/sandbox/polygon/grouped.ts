@@ -1,5 +1,5 @@
 import { DAY, instant } from "../../core/time/instant.ts";
-import { parseDate, startOfLocalDate } from "../../core/time/zone.ts";
+import { isDate, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
 import type { Bar } from "../candle-series.ts";
 import { chooseSeries } from "../choose-series.ts";
 import { newYorkClose } from "../closing-time.ts";
@@ -90,13 +90,4 @@ async function barOf(world: PolygonWorld, entry: SeriesEntry, date: string, adju
     nowMs: world.nowMs,
   });
   return page.bars[0] ?? null;
-}
-
-function isDate(text: string): boolean {
-  try {
-    parseDate(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

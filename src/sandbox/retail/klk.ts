@@ -1,5 +1,5 @@
 import { DAY } from "../../core/time/instant.ts";
-import { parseDate } from "../../core/time/zone.ts";
+import { isDate, parseDate } from "../../core/time/zone.ts";
 import type { DataFault } from "../faults.ts";
 import type { Answer, Provider, ProviderRequest } from "../provider.ts";
 import { randomNumbers } from "../random.ts";
@@ -151,13 +151,4 @@ function readQuestion(body: string, settings: KlkSettings): Question | string {
 function timeOf(text: string, seconds: string): string | null {
   if (/^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$/.test(text)) return text;
   return /^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? `${text}:${seconds}` : null;
-}
-
-function isDate(text: string): boolean {
-  try {
-    parseDate(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

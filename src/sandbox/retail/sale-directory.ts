@@ -1,13 +1,13 @@
 import { createWriteStream } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { z } from "zod";
-import { parseDate } from "../../core/time/zone.ts";
-import { DataDirectoryError } from "../data-directory.ts";
+import { isDate } from "../../core/time/zone.ts";
+import { DataDirectoryError, isInside, isZone } from "../data-directory.ts";
 import { readSaleHistory, type SaleBook, type SaleHistory } from "./sale-book.ts";
 import { SALE_COLUMNS, type SaleRow } from "./sale-line.ts";
 
@@ -158,26 +158,4 @@ async function readManifest(dir: string): Promise<SalesManifest> {
   const problems = (await Promise.all(checks)).flat();
   if (problems.length > 0) throw new DataDirectoryError(dir, problems);
   return parsed.data;
-}
-
-function isInside(file: string): boolean {
-  return !isAbsolute(file) && !relative(".", file).startsWith("..");
-}
-
-function isDate(text: string): boolean {
-  try {
-    parseDate(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
 }

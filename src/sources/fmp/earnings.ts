@@ -2,7 +2,7 @@ import type { RateLimit } from "../../core/budget/limits.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import { slotAt } from "../../core/time/grid.ts";
-import { parseDate, startOfLocalDate } from "../../core/time/zone.ts";
+import { isDate, startOfLocalDate } from "../../core/time/zone.ts";
 import type { Reading, RecordShape, Source } from "../../engine/ports.ts";
 import { failure, readAnswer } from "./classify.ts";
 import { FMP_LIMITS } from "./fmp.ts";
@@ -71,7 +71,7 @@ function readRows(records: readonly unknown[], series: Series, limit: number): R
   if (foreign !== undefined) return failure("bad-request", `asked ${symbol}, the list holds ${foreign}: not stored`);
   const dates = records
     .map((record) => textIn(record, "date"))
-    .filter(isDate)
+    .filter((date): date is string => date !== null && isDate(date))
     .sort();
   // The newest come first, so a full list leaves out the oldest; there is no way to ask for those.
   if (records.length >= limit) {
@@ -91,12 +91,4 @@ function readRows(records: readonly unknown[], series: Series, limit: number): R
 function textIn(record: unknown, field: string): string | null {
   const value = (record as Readonly<Record<string, unknown>> | null)?.[field];
   return typeof value === "string" ? value : null;
-}
-
-function isDate(text: string | null): text is string {
-  try {
-    return text !== null && !Number.isNaN(parseDate(text));
-  } catch {
-    return false;
-  }
 }

@@ -5,7 +5,7 @@ import { slotAt } from "../../core/time/grid.ts";
 import { DAY, type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { IntervalSet } from "../../core/time/interval-set.ts";
-import { localDate, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
+import { isDate, localDate, parseDate, startOfLocalDate } from "../../core/time/zone.ts";
 import type { Answer, Reading, RecordShape, Source, SourceRequest } from "../../engine/ports.ts";
 import { type Body, failure, readEnvelope, recordsIn } from "./envelope.ts";
 import { assetClassOf, tickerOf } from "./tickers.ts";
@@ -106,7 +106,9 @@ function readRows(body: Body, asked: Asked): Reading {
   if (foreign !== undefined) {
     return failure("bad-request", `asked ${ticker}, the page holds ${foreign}: not stored`);
   }
-  const dates = records.map((record) => textIn(record, list.records.stamp)).filter(isDate);
+  const dates = records
+    .map((record) => textIn(record, list.records.stamp))
+    .filter((date): date is string => date !== null && isDate(date));
   const next = nextIn(body, asked);
   if (typeof next === "string") return failure("bad-request", next);
   if (next !== null && dates.some((date, i) => date < (dates[i - 1] ?? ""))) {
@@ -154,12 +156,4 @@ function slotEnd({ grid }: Axis, date: string): Instant {
 function textIn(record: unknown, field: string): string | null {
   const value = (record as Readonly<Record<string, unknown>> | null)?.[field];
   return typeof value === "string" ? value : null;
-}
-
-function isDate(text: string | null): text is string {
-  try {
-    return text !== null && !Number.isNaN(parseDate(text));
-  } catch {
-    return false;
-  }
 }
