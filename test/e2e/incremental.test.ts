@@ -91,6 +91,31 @@ describe("an incremental run", () => {
     expect(await watermark(at)).not.toBe(moved);
   });
 
+  it("whose lookback gets no answer is not done: it says so, and the watermark waits for a night that asks it", async () => {
+    await using at = await world(
+      ["AAPL", "MSFT"].map((symbol) => ({ symbol, timeframe: "1d" as const, candles: dailyBars(DATES) })),
+      {
+        now: "2025-11-13T22:30:00Z",
+        symbols: { AAPL: "--timeframes 1d", MSFT: "--timeframes 1d" },
+        ohlcv: { since: { "1d": "2025-11-03" } },
+      },
+    );
+    await nightly(at);
+    const before = await watermark(at);
+    // Nothing new is due an hour later: only what is covered is asked again.
+    await moveTo(at, "2025-11-13T23:30:00Z");
+    at.script(({ ticker }) => (ticker === "AAPL" ? { status: 503, body: "busy" } : {}));
+    const troubled = await nightly(at);
+    expect([troubled.exit, troubled.json.status, troubled.json.gaps.after]).toEqual([3, "partial", 0]);
+    expect(troubled.json.errors).toMatchObject([{ key: "AAPL/1d", refused: false, answered: false }]);
+    expect(await watermark(at)).toBe(before);
+    at.script(() => ({ status: 503, body: "busy" }));
+    expect(await nightly(at)).toMatchObject({ exit: 4, json: { status: "failed" } });
+    at.script(null);
+    expect(await nightly(at)).toMatchObject({ exit: 0, json: { status: "succeeded", errors: [] } });
+    expect(await watermark(at)).not.toBe(before);
+  });
+
   it("goes on while a long backfill holds the rest, and neither asks what the other has", async () => {
     const hours = weekdays("2025-03-03", "2025-11-21").map((date) => `${date}T14:00:00Z`);
     let isSlow = true;

@@ -74,6 +74,32 @@ describe("a chunk that an older live run has reserved", () => {
     expect(free.chunks.map((chunk) => [chunk.seq, chunk.recheck])).toEqual([[1, true]]);
   });
 
+  it("holds back the older run too while the younger has it under way", async () => {
+    await using trial = await openTrialLedger();
+    const { ledger } = trial;
+    const older = await open(trial, "run-1", []);
+    const younger = await open(trial, "run-2", [trialChunk("A", 0, 4), trialChunk("A", 4, 8)]);
+    const [asking] = (await ledger.claimFetches(younger, claiming(1))).chunks;
+    if (!asking) throw new Error("unreachable: there were two chunks");
+    // Added later, as a repair is.
+    await ledger.addChunks(older.id, [trialChunk("A", 1, 2), trialChunk("A", 5, 6)], older.fence);
+    const first = await ledger.claimFetches(older, claiming(9));
+    expect(first).toMatchObject({ waiting: 1, blockedBy: ["run-2"] });
+    expect(first.chunks.map((chunk) => [chunk.window.start, chunk.recheck])).toEqual([[trialHour(5), true]]);
+    await ledger.settleChunk(asking, { event: "fetched" }, TRIAL_NOW);
+    expect((await ledger.claimFetches(older, claiming(9))).blockedBy).toEqual(["run-2"]);
+  });
+
+  it("is looked at again where the other run has closed since the plan was made", async () => {
+    await using trial = await openTrialLedger();
+    const { ledger } = trial;
+    const other = await open(trial, "run-1", [trialChunk("A", 0, 4)]);
+    const run = await open(trial, "run-2", [trialChunk("A", 0, 4)]);
+    await ledger.closeRun(other.id, other.fence, "succeeded", {}, TRIAL_NOW);
+    const [chunk] = (await ledger.claimFetches(run, claiming(9))).chunks;
+    expect(chunk?.recheck).toBe(true);
+  });
+
   it("does not wait for a run whose process is dead, nor for another version of the dataset", async () => {
     await using trial = await openTrialLedger();
     const { ledger } = trial;

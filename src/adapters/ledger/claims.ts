@@ -9,6 +9,8 @@ import { requireOwner } from "./ownership.ts";
 
 /** A chunk in one of these holds its interval against younger runs. */
 const RESERVING: readonly ChunkStatus[] = ["pending", "running", "deferred", "fetched"];
+/** A chunk in one of these holds its interval against every run: its answer is under way or not published yet. */
+const UNDER_WAY: readonly ChunkStatus[] = ["running", "fetched"];
 const CLAIMABLE = statusesBefore("claim");
 /** How many chunks a claim looks at when older runs may hold some of them. */
 const LOOK_AHEAD = 1_000;
@@ -21,12 +23,12 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
     claimFetches(run, { limit, sources, now, isAlive }) {
       return ledger.write(async (tx): Promise<Claimed> => {
         const { control } = await requireOwner(tx, run.id, run.fence);
-        const older = control === "none" ? await olderRuns(tx, run, isAlive) : [];
+        const others = control === "none" ? await otherRuns(tx, run, isAlive) : [];
         const open =
           control === "none"
-            ? await claimable(tx, run, { limit: older.length > 0 ? LOOK_AHEAD : limit, sources, now })
+            ? await claimable(tx, run, { limit: others.length > 0 ? LOOK_AHEAD : limit, sources, now })
             : [];
-        const rivalOf = await rivals(tx, older, open);
+        const rivalOf = await rivals(tx, others, open);
         const blockedBy = new Set<string>();
         const held: string[] = [];
         const free: string[] = [];
@@ -37,7 +39,9 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
             held.push(row.id);
           } else if (free.length < limit) free.push(row.id);
         }
-        if (held.length > 0) await tx.db.updateTable("chunk").set({ recheck: 1 }).where("id", "in", held).execute();
+        const doubtful = (await hadCompany(tx, run)) ? [...held, ...free] : held;
+        if (doubtful.length > 0)
+          await tx.db.updateTable("chunk").set({ recheck: 1 }).where("id", "in", doubtful).execute();
         const claimed = await take(tx, run, free, now);
         if (claimed.length > 0) tx.emit(run.id, "chunks.claimed", { chunks: free });
         return {
@@ -88,36 +92,73 @@ async function claimable(
   return rows.sort((a, b) => a.seq - b.seq).slice(0, limit);
 }
 
+interface OtherRun {
+  readonly id: string;
+  /** Opened before: all its chunks go first. Of a younger run only those under way do. */
+  readonly isOlder: boolean;
+}
+
 /**
- * Ids of live runs that were opened before `run`: their chunks go first. An incremental run does not wait for a
- * backfill that will come to the same cells some time: it asks for its few itself.
+ * Other live runs. An incremental run does not wait for a backfill that will come to the same cells some time: it
+ * asks for its few itself.
  */
-async function olderRuns(tx: LedgerTx, run: RunRecord, isAlive: (owner: Owner) => boolean): Promise<readonly string[]> {
+async function otherRuns(
+  tx: LedgerTx,
+  run: RunRecord,
+  isAlive: (owner: Owner) => boolean,
+): Promise<readonly OtherRun[]> {
   const runs = await tx.db
     .selectFrom("run")
-    .select(["id", "host", "pid", "process_started"])
+    .select(["id", "ordinal", "host", "pid", "process_started"])
     .where("status", "=", "running")
-    .where("ordinal", "<", run.ordinal)
+    .where("id", "!=", run.id)
     .where("mode", "in", run.mode === "incremental" ? ["incremental"] : ["incremental", "backfill"])
     .execute();
   return runs
     .filter((other) => isAlive({ host: other.host, pid: other.pid, processStarted: other.process_started }))
-    .map((other) => other.id);
+    .map((other) => ({ id: other.id, isOlder: other.ordinal < run.ordinal }));
 }
 
-/** Tells the older run that has reserved a part of a chunk's window, or null. */
+/** Whether another run was at work since this one was planned: it may have answered what this one is about to ask. */
+async function hadCompany(tx: LedgerTx, run: RunRecord): Promise<boolean> {
+  const other = await tx.db
+    .selectFrom("run as other")
+    .innerJoin("plan", (join) => join.on("plan.id", "=", run.planId))
+    .select("other.id")
+    .where("other.id", "!=", run.id)
+    .where((e) =>
+      e.or([
+        e("other.status", "=", "running"),
+        e("other.heartbeat_at", ">=", e.ref("plan.created_at")),
+        e("other.closed_at", ">=", e.ref("plan.created_at")),
+      ]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return other !== undefined;
+}
+
+/** Tells the other run that holds a part of a chunk's window, or null. */
 async function rivals(
   tx: LedgerTx,
-  older: readonly string[],
+  others: readonly OtherRun[],
   open: readonly OpenRow[],
 ): Promise<(row: OpenRow) => string | null> {
-  if (older.length === 0 || open.length === 0) return () => null;
+  if (others.length === 0 || open.length === 0) return () => null;
+  const younger = others.filter((other) => !other.isOlder).map(({ id }) => id);
   const reserved = await tx.db
     .selectFrom("chunk")
     .select(["run_id", "dataset", "version", "key", "keys", "start_ms", "end_ms"])
-    .where("run_id", "in", older)
+    .where(
+      "run_id",
+      "in",
+      others.map(({ id }) => id),
+    )
     .where("kind", "=", "fetch")
     .where("status", "in", RESERVING)
+    .where((e) =>
+      younger.length === 0 ? e.lit(true) : e.or([e("run_id", "not in", younger), e("status", "in", UNDER_WAY)]),
+    )
     .where("key", "in", [...new Set(["*", ...open.flatMap(keysOf)])])
     .execute();
   const bySeries = new Map<string, (Interval & { readonly run: string })[]>();

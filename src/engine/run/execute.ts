@@ -234,6 +234,7 @@ class RunWorker {
       isOwed: (chunk) => this.#isOwed(chunk),
       fetch: (chunk, series, signal) => fetchChunk(context(chunk), chunk, series, signal),
       onFetched: (chunk) => this.#collect(chunk),
+      onIdle: () => this.#startPublishing(),
       observe: this.#observe,
       signal: this.#signal,
     });
@@ -242,7 +243,12 @@ class RunWorker {
   #collect(chunk: ChunkRecord): void {
     this.#fetched.push(chunk);
     this.#fetchedRows += expectedRows(chunk, this.#seriesOf(chunk));
-    if (this.#fetchedRows < this.#bound.publishRows || this.#building !== null) return;
+    if (this.#fetchedRows >= this.#bound.publishRows) this.#startPublishing();
+  }
+
+  /** Publishes what was fetched while the asking goes on. */
+  #startPublishing(): void {
+    if (this.#fetched.length === 0 || this.#building !== null) return;
     this.#building = this.#publishFetched().finally(() => {
       this.#building = null;
     });
@@ -586,9 +592,12 @@ function worstOf(ends: readonly StageEnd[]): StageEnd {
 function outcomeOf(summary: RunSummary, end: StageEnd): "succeeded" | "partial" | "failed" {
   const answered = summary.rows.received > 0 || summary.bytes > 0;
   if (end.kind === "provider") return answered ? "partial" : "failed";
-  if (summary.gaps.after === 0) return "succeeded";
-  // A refusal is the source's answer; only where all was tried and given up has the run failed.
-  return answered || summary.cells.failed === 0 ? "partial" : "failed";
+  // Covered slots that were to be asked again and got no answer are no gap, and yet undone: a correction may be there.
+  const unanswered = summary.errors.filter((error) => !error.answered);
+  if (summary.gaps.after === 0 && unanswered.length === 0) return "succeeded";
+  // Only where all was tried and given up has the run failed.
+  const gaveUp = summary.cells.failed > 0 || unanswered.some((error) => !error.refused);
+  return answered || !gaveUp ? "partial" : "failed";
 }
 
 /** One slot more on each side, inside the key's life and what has settled. */

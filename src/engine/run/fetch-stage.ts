@@ -26,6 +26,8 @@ export interface FetchStageOptions {
   ) => Promise<{ readonly chunk: ChunkRecord; readonly end: FetchEnd }>;
   /** Called with each chunk whose answer is committed. */
   readonly onFetched: (chunk: ChunkRecord) => void;
+  /** Called where nothing is under way and what is left has to wait, maybe for a run that waits for these answers. */
+  readonly onIdle: () => void;
   readonly observe: RunObserver;
   readonly signal: AbortSignal;
 }
@@ -106,6 +108,7 @@ export async function fetchStage(options: FetchStageOptions): Promise<StageEnd> 
       }
     }
     if (active.size === 0 && waiting === 0) return { kind: "done" };
+    if (active.size === 0) options.onIdle();
     const full = active.size >= concurrency;
     await nextThing([...active], full ? HEARTBEAT_MS : waiting > 0 ? pause : HEARTBEAT_MS, clock, signal);
   }

@@ -1,6 +1,9 @@
 import type { Standing } from "../../core/coverage/gaps.ts";
 import type { DatasetName } from "../../core/dataset/dataset.ts";
+import { cellKey } from "../../core/dataset/series.ts";
 import { type Plan, plannedCalls } from "../../core/plan/plan.ts";
+import type { Interval } from "../../core/time/interval.ts";
+import { normalize, subtract } from "../../core/time/interval-set.ts";
 import type { ChunkRecord, Ledger, RowCounts, RunRecord, SeriesRows } from "../ledger-port.ts";
 import type { Arrivals } from "../prove/arrivals.ts";
 
@@ -52,6 +55,10 @@ export interface RunSummary {
     readonly start: number;
     readonly end: number;
     readonly reason: string;
+    /** A refusal is the source's answer; anything else was given up. */
+    readonly refused: boolean;
+    /** Whether another request of the run was answered for all of it. */
+    readonly answered: boolean;
   }[];
   readonly bytes: number;
   readonly duration_ms: number;
@@ -94,6 +101,7 @@ export async function summarize(
   const repaired = asked.filter((chunk) => chunk.round > 0).length;
   const firstAsks = asked.length - repaired;
   const made = answers.length + unanswered;
+  const isAnswered = answeredBy(fetches);
   const failed = fetches.filter(({ status }) => status === "failed" || status === "refused" || status === "cancelled");
   const written = rowsOf(chunks);
   const names = [...new Set(plan.steps.map((step) => step.dataset))];
@@ -132,10 +140,31 @@ export async function summarize(
       start: chunk.window.start,
       end: chunk.window.end,
       reason: chunk.error ?? chunk.status,
+      refused: chunk.status === "refused",
+      answered: isAnswered(chunk),
     })),
     bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
     duration_ms: details.durationMs,
   };
+}
+
+/** Tells whether a run's chunks were answered, together, for every key of one over all of its window. */
+function answeredBy(fetches: readonly ChunkRecord[]): (chunk: ChunkRecord) => boolean {
+  const windows = new Map<string, Interval[]>();
+  for (const chunk of fetches) {
+    if (chunk.status !== "published" && chunk.status !== "fetched") continue;
+    for (const key of chunk.keys) {
+      const cell = cellKey({ ...chunk, key });
+      const known = windows.get(cell) ?? [];
+      if (known.length === 0) windows.set(cell, known);
+      known.push(chunk.window);
+    }
+  }
+  return (chunk) =>
+    chunk.keys.every((key) => {
+      const answered = normalize(windows.get(cellKey({ ...chunk, key })) ?? []);
+      return subtract([chunk.window], answered).length === 0;
+    });
 }
 
 function stageOf(dataset: DatasetName, plan: Plan, standings: readonly Standing[], rows: RowCounts): StageSummary {

@@ -36,8 +36,10 @@ export function printSummary(output: Output, run: RunRecord, summary: RunSummary
   output.line(`  gaps   ${count(gaps.before)} cells before, ${count(gaps.after)} after`);
   output.line(`  bronze ${bytes(summary.bytes)} received`);
   for (const line of arrivalLines(summary.late)) output.line(`  late   ${line}`);
-  for (const error of summary.errors.slice(0, 10))
-    output.line(`  ${output.paint("red", "error")}  ${error.dataset} ${error.key}: ${error.reason}`);
+  for (const { dataset, key, reason, answered } of summary.errors.slice(0, 10)) {
+    const after = answered ? " (answered when asked again)" : "";
+    output.line(`  ${output.paint(answered ? "dim" : "red", "error")}  ${dataset} ${key}: ${reason}${after}`);
+  }
   if (summary.errors.length > 10)
     output.line(`  … and ${summary.errors.length - 10} more: retrofill runs show ${run.id}`);
 }
