@@ -28,10 +28,7 @@ type Written = Writing["request"];
 export async function writeImage({ connection, request }: Writing, history: string): Promise<void> {
   const { dataset } = request;
   if (await hasRows(connection, "select series_no from inserted_t")) {
-    const key = dataset.key.map((name) => `s.${name}`).join(", ");
-    const own = rowKeyOf(dataset).map((name) => `, i.${name}`);
-    const slots = `select ${key}, epoch_ms(i.slot_ms) as ${dataset.time}${own.join("")} from inserted_t i join series_t s on s.series_no = i.series_no`;
-    await writeParquet(connection, slots, insertedPath(request, history));
+    await writeParquet(connection, insertedSlots(request), insertedPath(request, history));
   }
   if (!(await hasRows(connection, "select change from image_t"))) return;
   const order = [...dataset.key, dataset.time, "object_no"].join(", ");
@@ -40,6 +37,17 @@ export async function writeImage({ connection, request }: Writing, history: stri
   await connection.run(`create or replace view ${historyView(dataset)} as
     select h.* from read_parquet(${literalPath(folderOf(dataset, history)).slice(0, -1)}/*.parquet') h
     semi join receipt r on r.chunk = h.replaced_by`);
+}
+
+/** The slots in `inserted_t` by key. As texts, the few names that there are would be looked up anew in each row. */
+function insertedSlots({ dataset, series }: Written): string {
+  const names = dataset.key.map((name) => {
+    const all = new Set(series.map((one) => text(one.series.parts[name] ?? "")));
+    return `${name}::enum(${[...all].join(", ")}) as ${name}`;
+  });
+  const own = rowKeyOf(dataset).map((name) => `, i.${name}`);
+  return `select s.* exclude (series_no), epoch_ms(i.slot_ms) as ${dataset.time}${own.join("")}
+    from inserted_t i join (select series_no, ${names.join(", ")} from series_t) s on s.series_no = i.series_no`;
 }
 
 /**
