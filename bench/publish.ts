@@ -149,6 +149,7 @@ async function makeBody(
     answered: window,
     rows: bars.length,
     strict: true,
+    layout: null,
     businessNow: NOW,
     receivedAt: NOW,
   };

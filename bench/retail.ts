@@ -15,6 +15,7 @@ import { DAY, instant } from "../src/core/time/instant.ts";
 import type { Interval } from "../src/core/time/interval.ts";
 import { normalize } from "../src/core/time/interval-set.ts";
 import { parseDate } from "../src/core/time/zone.ts";
+import { layoutOf } from "../src/engine/fetch/layout.ts";
 import type { ObjectRecord } from "../src/engine/ledger-port.ts";
 import type { PublishRequest } from "../src/engine/store-port.ts";
 import { host } from "../src/main.ts";
@@ -206,6 +207,7 @@ async function makeAnswer(
     answered,
     rows: sales.length,
     strict: true,
+    layout: layoutOf(JSON.parse(body), klkSource().records),
     businessNow: NOW,
     receivedAt: NOW,
   };

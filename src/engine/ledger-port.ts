@@ -122,6 +122,8 @@ export interface ObjectRecord {
   readonly answered: Interval;
   readonly rows: number;
   readonly strict: boolean;
+  /** The places that its strict records use, where the source's shape leaves some open. */
+  readonly layout: string | null;
   readonly businessNow: Instant;
   readonly receivedAt: Instant;
 }

@@ -70,6 +70,8 @@ export type Outcome =
       readonly provisional: boolean;
       /** Every record has exactly the declared JSON types: it may be read on the fast path. */
       readonly strict: boolean;
+      /** The places that strict records use, where the shape leaves some open and all use the same; otherwise null. */
+      readonly layout: string | null;
     }
   | {
       readonly kind: "failure";
@@ -80,10 +82,13 @@ export type Outcome =
     };
 
 /**
- * What a source reads in an answer: an outcome but for `strict`, which the engine checks itself; null when the HTTP status
- * and the kind of body alone decide (a 502, a web page).
+ * What a source reads in an answer: an outcome but for `strict` and `layout`, which the engine finds itself; null when
+ * the HTTP status and the kind of body alone decide (a 502, a web page).
  */
-export type Reading = Omit<Extract<Outcome, { kind: "rows" }>, "strict"> | Extract<Outcome, { kind: "failure" }> | null;
+export type Reading =
+  | Omit<Extract<Outcome, { kind: "rows" }>, "strict" | "layout">
+  | Extract<Outcome, { kind: "failure" }>
+  | null;
 
 /** What a field holds in JSON, and what is read of it. */
 export type FieldType =

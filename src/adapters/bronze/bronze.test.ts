@@ -154,6 +154,7 @@ function sidecar(file: BronzeObject): BronzeSidecar {
       answered: { start: instant(0), end: instant(60_000) },
       rows: 1,
       strict: false,
+      layout: null,
       businessNow: instant(120_000),
       receivedAt: instant(120_000),
     },

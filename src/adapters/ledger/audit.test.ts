@@ -195,6 +195,7 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
     answered: chunk.window,
     rows: 8,
     strict: true,
+    layout: null,
     businessNow: TRIAL_NOW,
     receivedAt: TRIAL_NOW,
   };

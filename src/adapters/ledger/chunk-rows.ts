@@ -75,6 +75,7 @@ export function toObject(row: Selectable<Tables["object"]>): ObjectRecord {
     answered: { start: instant(row.start_ms), end: instant(row.end_ms) },
     rows: row.rows,
     strict: row.strict === 1,
+    layout: row.layout,
     businessNow: instant(row.business_now),
     receivedAt: instant(row.received_at),
   };

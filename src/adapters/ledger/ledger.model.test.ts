@@ -548,6 +548,7 @@ function object(model: Model, claim: ChunkRecord, chunk: ModelChunk): Omit<Objec
     answered: { start: trialHour(chunk.from), end: trialHour(chunk.from + 1) },
     rows: 1,
     strict: true,
+    layout: null,
     businessNow: TRIAL_NOW,
     receivedAt: at(model.now),
   };

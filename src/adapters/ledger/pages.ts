@@ -120,6 +120,7 @@ async function insertObject(tx: LedgerTx, chunk: ChunkRecord, object: Omit<Objec
       end_ms: object.answered.end,
       rows: object.rows,
       strict: object.strict ? 1 : 0,
+      layout: object.layout,
       business_now: object.businessNow,
       received_at: object.receivedAt,
       excluded_by: null,

@@ -90,6 +90,7 @@ export interface Tables {
     end_ms: number;
     rows: number;
     strict: number;
+    layout: string | null;
     business_now: number;
     received_at: number;
     /** The run whose revert excluded it; null: it counts. */

@@ -17,14 +17,24 @@ export interface FileBody {
 
 type FileShape = RecordShape & { readonly reader: FileReader };
 
-/** The records of bronze objects of one source that are all `strict` or all not: queries as `recordsQuery` makes them. */
+/** The records of bronze objects of one source, as queries like those that `recordsQuery` makes. */
 export async function recordsQueries(
   objects: readonly ObjectRecord[],
   { shape, bronze }: { readonly shape: RecordShape; readonly bronze: string },
 ): Promise<readonly string[]> {
-  if (!isFileShape(shape)) return [recordsQuery(objects, { shape, bronze })];
+  if (!isFileShape(shape)) return alike(objects).map((some) => recordsQuery(some, { shape, bronze }));
   const bodies = objects.map(({ ordinal, path, rows }) => ({ no: ordinal, path: join(bronze, path), rows }));
   return fileQueries(bodies, shape);
+}
+
+/** Objects that can be read in the same way, together. */
+function alike(objects: readonly ObjectRecord[]): readonly (readonly ObjectRecord[])[] {
+  const groups = new Map<string, ObjectRecord[]>();
+  for (const object of objects) {
+    const id = `${object.strict} ${object.layout}`;
+    groups.set(id, [...(groups.get(id) ?? []), object]);
+  }
+  return [...groups.values()];
 }
 
 export function isFileShape(shape: RecordShape): shape is FileShape {

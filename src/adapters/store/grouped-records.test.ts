@@ -104,6 +104,7 @@ async function publish(
     answered: window,
     rows: records.length,
     strict,
+    layout: null,
     businessNow: LATER,
     receivedAt: LATER,
   } as ObjectRecord;

@@ -5,9 +5,10 @@ import { gzipSync } from "node:zlib";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { layoutOf } from "../../engine/fetch/layout.ts";
 import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { RecordShape } from "../../engine/ports.ts";
+import type { MemberPath, RecordShape } from "../../engine/ports.ts";
 import { recordsQuery } from "./records.ts";
 
 /** Lists, as an exchange sends candles; `x` is a column that it has not. */
@@ -55,6 +56,27 @@ const TICKERS: RecordShape = {
     n: { type: "integer", required: false, nullable: true },
   },
 };
+
+/** Objects with parts, each a list of one or by itself, whose members have an old and a new name. */
+const PARTS: RecordShape = {
+  path: "lines",
+  isBare: true,
+  stamp: "date",
+  fields: {
+    date: { type: "date", required: true },
+    amount: { type: "decimal", required: true, members: partOf("sum", "amount_new", "amount") },
+    weight: { type: "decimal", required: false, nullable: true, members: partOf("sum", "weight") },
+    name: { type: "string", required: false, nullable: true, members: partOf("product", "name_new", "name") },
+    never: { type: "string", required: false, members: [] },
+  },
+};
+
+function partOf(part: string, ...names: readonly string[]): readonly MemberPath[] {
+  return names.flatMap((name) => [
+    [part, 0, name],
+    [part, name],
+  ]);
+}
 
 let dir: string;
 let instance: DuckDBInstance;
@@ -141,6 +163,92 @@ it("a member that only its case tells from another is read under the field's nam
   expect(swapped).toMatchObject({ ticker: null, t: null, unreadable: true });
 });
 
+describe("records that may keep a field in one of several places", () => {
+  const date = "2024-02-29";
+  const day = Date.UTC(2024, 1, 29);
+
+  it.each([
+    ["lists of one part", { lines: [{ date, sum: [{ amount: 1.5, weight: "0.250" }], product: [{ name: "x" }] }] }],
+    ["parts", { lines: [{ date, sum: { amount: 1.5, weight: "0.250" }, product: { name: "x", more: 1 } }] }],
+    ["parts in a body that is the list", [{ date, sum: { amount: 1.5, weight: "0.250" }, product: { name_new: "x" } }]],
+    [
+      "parts with both names",
+      [{ date, sum: [{ amount_new: 1.5, amount: "?", weight: "0.250" }], product: { name: "x" } }],
+    ],
+  ])("are read at once where all have %s", async (_what, body) => {
+    const object = await put(JSON.stringify(body));
+    expect(object).toMatchObject({ strict: true, layout: expect.any(String) });
+    const rows = [{ date: day, amount: "1.5", weight: "0.250", name: "x", never: null, unreadable: false }];
+    expect(await read([object], PARTS)).toMatchObject(rows);
+    expect(await read([{ ...object, layout: null }], PARTS)).toMatchObject(rows);
+    expect(await read([careful(object)], PARTS)).toMatchObject(rows);
+  });
+
+  it("have one layout where one lacks what another has, so that bodies with and without it are read together", async () => {
+    const whole = await put(JSON.stringify([{ date, sum: { amount: 1, weight: 2 }, product: { name: "x" } }]));
+    const bare = await put(
+      JSON.stringify([
+        { date, sum: { amount: 1 }, product: null },
+        { date, sum: { amount: 2 } },
+      ]),
+    );
+    expect(bare.layout).not.toBe(null);
+    expect(await read([bare], PARTS)).toMatchObject([
+      { amount: "1", weight: null, name: null },
+      { amount: "2", weight: null, name: null },
+    ]);
+    expect(await read([whole], PARTS)).toMatchObject([{ amount: "1", weight: "2", name: "x" }]);
+  });
+
+  it.each([
+    [
+      "differ",
+      [
+        { date, sum: { amount: 1 } },
+        { date, sum: [{ amount: 2 }] },
+      ],
+      null,
+    ],
+    [
+      "have two parts",
+      [
+        { date, sum: [{ amount: 1 }, { amount: "?" }] },
+        { date, sum: [{ amount: 2 }] },
+      ],
+      null,
+    ],
+    [
+      "have something else in a part's place",
+      [
+        { date, sum: { amount: 1 }, product: "x" },
+        { date, sum: { amount: 2 } },
+      ],
+      // The name lies nowhere, the others where they do.
+      "bare 3 1 -1",
+    ],
+  ])("that %s are read all the same", async (_what, body, layout) => {
+    const object = await put(JSON.stringify(body));
+    const rows = [
+      { amount: "1", name: null },
+      { amount: "2", name: null },
+    ];
+    for (const one of [object, careful(object)]) expect(await read([one], PARTS)).toMatchObject(rows);
+    expect(object).toMatchObject({ strict: true, layout });
+  });
+
+  it("are the same decimals on either path", async () => {
+    const figures = ["1.50", "12345678901234567.25", "1e3", "-0", "100000000000000000000", "0.1", "1e-7"];
+    const object = await put(`[${figures.map((n) => `{"date":"${date}","sum":{"amount":${n}}}`).join(",")}]`);
+    expect(object.layout).not.toBe(null);
+    const amounts = async (one: ObjectRecord) => {
+      const sql = recordsQuery([one], { shape: PARTS, bronze: join(dir, "bronze") });
+      return (await connection.runAndReadAll(`select amount::decimal(38, 9)::varchar from (${sql})`)).getRows().flat();
+    };
+    expect(await amounts(object)).toEqual(await amounts({ ...object, layout: null }));
+    expect((await amounts(object))[0]).toBe("1.500000000");
+  });
+});
+
 describe("the careful path", () => {
   it.each<readonly [string, boolean]>([
     ['[1,"1.5"]', true],
@@ -204,8 +312,8 @@ describe("the careful path of nullable fields", () => {
 });
 
 it("both paths read the same of what is strict, and the careful one finds unreadable what is not", async () => {
-  for (const shape of [LISTS, DAYS, REPORTS, { ...TICKERS, path: "" }]) {
-    const sample = fc.sample(anyRecord(shape), { numRuns: 4_000, seed: 20_260_130 });
+  for (const shape of [LISTS, DAYS, REPORTS, { ...TICKERS, path: "" }, PARTS]) {
+    const sample = fc.sample(shape === PARTS ? anyParts() : anyRecord(shape), { numRuns: 4_000, seed: 20_260_130 });
     // As JSON has them: it writes null for what is no number.
     const records = JSON.parse(JSON.stringify(sample)) as readonly unknown[];
     const good = records.filter((record) => isStrict([record], shape));
@@ -216,8 +324,38 @@ it("both paths read the same of what is strict, and the careful one finds unread
     expect(carefully.map((row) => !row.unreadable)).toEqual(records.map((record) => isStrict([record], shape)));
     const strict = await put(JSON.stringify(good));
     expect(await read([strict], shape)).toEqual(await read([careful(strict)], shape));
+    // What has a layout by itself is read by it.
+    if (shape !== PARTS) continue;
+    const single = await Promise.all(good.slice(0, 300).map((record) => put(JSON.stringify([record]))));
+    for (const layout of new Set(single.map((one) => one.layout))) {
+      const some = single.filter((one) => one.layout === layout);
+      expect(await read(some, shape)).toEqual(await read(some.map(careful), shape));
+    }
+    expect(new Set(single.map((one) => one.layout)).size).toBeGreaterThan(5);
   }
 });
+
+/** Records of parts in which a part may lie in either way, or be something else. */
+function anyParts(): fc.Arbitrary<unknown> {
+  const figure = fc.constantFrom<unknown>(1, 2.5, "3.25", "1e-2", null, "?", true);
+  const word = fc.constantFrom<unknown>("x", "", null, 7);
+  const some = (members: Readonly<Record<string, fc.Arbitrary<unknown>>>) => fc.record(members, { requiredKeys: [] });
+  const laid = (part: fc.Arbitrary<unknown>) =>
+    fc.oneof(
+      { weight: 8, arbitrary: part },
+      { weight: 8, arbitrary: part.map((one) => [one]) },
+      { weight: 1, arbitrary: fc.tuple(part, part) },
+      { weight: 1, arbitrary: fc.constantFrom<unknown>(null, "x", [], {}, [[]], [null]) },
+    );
+  return fc.record(
+    {
+      date: fc.constantFrom("2024-02-29", "2024-03-01"),
+      sum: laid(fc.record({ amount: figure, amount_new: figure, weight: figure }, { requiredKeys: ["amount"] })),
+      product: laid(some({ name: word, name_new: word })),
+    },
+    { requiredKeys: ["date", "sum"] },
+  );
+}
 
 /** Records in which any value may be something else than it should be. */
 function anyRecord(shape: RecordShape): fc.Arbitrary<unknown> {
@@ -256,8 +394,9 @@ async function put(body: string): Promise<ObjectRecord> {
   const path = `${ordinal}.json.gz`;
   await writeFile(join(dir, "bronze", path), gzipSync(body));
   const json = JSON.parse(body);
-  const shape = [LISTS, DAYS, WRAPPED, REPORTS, TICKERS].find((one) => isStrict(recordsOf(json, one), one));
-  return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined } as ObjectRecord;
+  const shape = [LISTS, PARTS, DAYS, WRAPPED, REPORTS, TICKERS].find((one) => isStrict(recordsOf(json, one), one));
+  const layout = shape === undefined ? null : layoutOf(json, shape);
+  return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined, layout } as ObjectRecord;
 }
 
 function careful(object: ObjectRecord): ObjectRecord {

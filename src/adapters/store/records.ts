@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { inLayout } from "../../engine/fetch/layout.ts";
 import { DECIMAL_TEXT, INSTANT_TEXT, recordsAreLists } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
-import type { FieldType, NamedField, PlacedField, RecordShape } from "../../engine/ports.ts";
+import type { FieldType, MemberPath, NamedField, PlacedField, RecordShape } from "../../engine/ports.ts";
 import { literalPath, text } from "./tables.ts";
 
 const DUCK_TYPE = {
@@ -21,7 +22,7 @@ const MAX_EXACT = Number.MAX_SAFE_INTEGER;
 const WHOLE_BODY = "body";
 
 /**
- * The records of bronze objects that are all `strict` or all not, as a query: `object_no`, `row_no` (place in the
+ * The records of bronze objects that are all `strict` or all not, and have the same layout, as a query: `object_no`, `row_no` (place in the
  * body), each declared field with its type, `unreadable`, and `record` as it came. A field of another JSON type than
  * declared is null and makes its record unreadable; DuckDB's own casts would turn "12" and true into numbers.
  */
@@ -29,8 +30,10 @@ export function recordsQuery(
   objects: readonly ObjectRecord[],
   options: { shape: RecordShape; bronze: string },
 ): string {
-  const { shape, bronze } = options;
+  const { bronze } = options;
   const strict = objects.every((object) => object.strict);
+  const layout = strict ? (objects[0]?.layout ?? null) : null;
+  const shape = layout === null ? options.shape : inLayout(options.shape, layout);
   const fields = Object.entries(shape.fields);
   const isWhole = shape.path === "" || shape.isBare === true;
   const list = isWhole ? WHOLE_BODY : shape.path;
@@ -71,18 +74,84 @@ interface Reading {
 
 /** Records known to have the declared types: casts cannot fail and nothing is looked at twice. */
 function readTrusted(fields: readonly Field[], { isJson }: { readonly isJson: boolean }): Reading {
-  const isStruct = fields.every(
-    ([, { at, member, members }]) => at === undefined && member === undefined && members === undefined,
-  );
-  if (isStruct && !isJson) {
-    const struct = fields.map(([name, { type }]) => `${name} ${isText(type) ? "VARCHAR" : DUCK_TYPE[type]}`);
-    const columns = fields.map(([name, { type }]) => trusted(`record.${name}`, type));
-    return { type: `STRUCT(${struct.join(", ")})`, parts: "null", columns };
+  const tree = isJson ? null : treeOf(fields);
+  if (tree !== null) {
+    const columns = fields.map((field) => {
+      const [path] = pathsOf(field);
+      return path === undefined ? nothing(field) : trusted(memberAt("record", path), field[1].type);
+    });
+    return { type: typeOf(tree), parts: "null", columns };
   }
-  // DuckDB has no struct of places, nor of names that differ in case only; one parse that takes out all is as fast.
+  // One parse that takes out all is as fast.
   const places = placesOf(fields);
   const columns = fields.map(([name, { type }]) => trusted(firstOf(places.all(name, "part")), type));
   return { type: "JSON", parts: `record ->> ${places.paths}`, columns };
+}
+
+/** The members of a struct, each with its own or its DuckDB type. */
+interface Tree {
+  readonly members: Map<string, Tree | string>;
+  /** A list of one such struct. */
+  readonly isList: boolean;
+}
+
+/**
+ * The struct that holds every field where it lies, or null where DuckDB has none: for places in a list, for fields
+ * that may lie in several, and for names that differ in case only.
+ */
+function treeOf(fields: readonly Field[]): Tree | null {
+  const root: Tree = { members: new Map(), isList: false };
+  for (const field of fields) {
+    const paths = pathsOf(field);
+    if (paths.length > 1) return null;
+    const { type } = field[1];
+    for (const path of paths) if (!grow(root, path, isText(type) ? "VARCHAR" : DUCK_TYPE[type])) return null;
+  }
+  return hasClash(root) ? null : root;
+}
+
+/** Adds a leaf at a path; false where something else lies on the way. */
+function grow(root: Tree, path: MemberPath, type: string): boolean {
+  let tree = root;
+  for (const [i, name] of path.entries()) {
+    if (typeof name === "number") {
+      if (i === 0 || name !== 0) return false;
+      continue;
+    }
+    const isList = path[i + 1] === 0;
+    const isLeaf = i + (isList ? 2 : 1) >= path.length;
+    const known = tree.members.get(name);
+    if (isLeaf) {
+      if (isList || (known !== undefined && known !== type)) return false;
+      tree.members.set(name, type);
+      return true;
+    }
+    const next = known ?? { members: new Map(), isList };
+    if (typeof next === "string" || next.isList !== isList) return false;
+    tree.members.set(name, next);
+    tree = next;
+  }
+  return false;
+}
+
+function hasClash({ members }: Tree): boolean {
+  const names = new Set([...members.keys()].map((name) => name.toLowerCase()));
+  return names.size < members.size || [...members.values()].some((one) => typeof one !== "string" && hasClash(one));
+}
+
+function typeOf({ members, isList }: Tree): string {
+  const own = [...members].map(([name, type]) => `"${name}" ${typeof type === "string" ? type : typeOf(type)}`);
+  return `STRUCT(${own.join(", ")})${isList ? "[]" : ""}`;
+}
+
+/** SQL: the member of a struct at a path. */
+function memberAt(value: string, path: MemberPath): string {
+  return path.reduce<string>((sql, key) => `${sql}${typeof key === "number" ? `[${key + 1}]` : `."${key}"`}`, value);
+}
+
+/** SQL: the value of a field that no record has. */
+function nothing([, { type }]: Field): string {
+  return `null::${DUCK_TYPE[type]}`;
 }
 
 function trusted(value: string, type: FieldType): string {
@@ -122,7 +191,7 @@ function placesOf(fields: readonly Field[]): Places {
   const paths: string[] = [];
   const numbers = new Map<string, readonly number[]>();
   for (const field of fields) {
-    const own = pathsOf(field).map((path) => paths.push(text(path)));
+    const own = pathsOf(field).map((path) => paths.push(text(jsonPath(path))));
     if (own.length > 0) numbers.set(field[0], own);
   }
   return {
@@ -147,7 +216,7 @@ function kindOf([name]: Field, { all }: Places): string {
 function readField(field: Field, places: Places): string {
   const [name, { type }] = field;
   const values = places.all(name, "part.text");
-  if (values.length === 0) return `null::${DUCK_TYPE[type]}`;
+  if (values.length === 0) return nothing(field);
   const value = firstOf(values);
   const kind = kindOf(field, places);
   const isVarchar = `${kind} = 'VARCHAR'`;
@@ -196,8 +265,11 @@ function unreadable(fields: readonly Field[], shape: RecordShape): string {
 }
 
 /** Where the field may lie in its record, the first place first. */
-function pathsOf([name, { at, member, members }]: Field): readonly string[] {
+function pathsOf([name, { at, member, members }]: Field): readonly MemberPath[] {
   if (at === null) return [];
-  const paths = members ?? [[at ?? member ?? name]];
-  return paths.map((path) => `$${path.map((key) => (typeof key === "number" ? `[${key}]` : `."${key}"`)).join("")}`);
+  return members ?? [[at ?? member ?? name]];
+}
+
+function jsonPath(path: MemberPath): string {
+  return `$${path.map((key) => (typeof key === "number" ? `[${key}]` : `."${key}"`)).join("")}`;
 }

@@ -11,6 +11,7 @@ import type { Series, SeriesKey } from "../../core/dataset/series.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { type IntervalSet, intersect, normalize, spanOf, union } from "../../core/time/interval-set.ts";
+import { layoutOf } from "../../engine/fetch/layout.ts";
 import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
@@ -83,7 +84,9 @@ export async function smallStore(declared: {
       const list = answer.records ?? [];
       const wrapped = shape.path === "" ? list : { [shape.path]: list, status: "OK" };
       const body = Buffer.from(answer.body ?? JSON.stringify(wrapped));
-      const records = recordsOf(JSON.parse(body.toString("utf8")), shape) ?? [];
+      const json: unknown = JSON.parse(body.toString("utf8"));
+      const records = recordsOf(json, shape) ?? [];
+      const strict = answer.strict ?? isStrict(records, shape);
       const path = `run_id=r1/c${no}.json.gz`;
       await writeFile(join(bronze, path), gzipSync(body, { level: 1 }));
       return {
@@ -103,7 +106,8 @@ export async function smallStore(declared: {
         target: `/asked/${no}`,
         answered: window,
         rows: (records as readonly unknown[]).length,
-        strict: answer.strict ?? isStrict(records, shape),
+        strict,
+        layout: strict ? layoutOf(json, shape) : null,
         businessNow: instant(answer.now ?? window.end + 400 * 86_400_000),
         receivedAt: window.end,
       };

@@ -62,17 +62,12 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
       .map(({ object }) => object.ordinal),
   );
   for (const [source, shape] of request.sources) {
-    for (const strict of [true, false]) {
-      for (const civil of [false, true]) {
-        const some = objects.filter(
-          (object) =>
-            object.source === source && object.strict === strict && civilObjects.has(object.ordinal) === civil,
-        );
-        if (some.length === 0) continue;
-        for (const records of await recordsQueries(some, { shape: shape.records, bronze })) {
-          if (civil) await stageCivil(context, shape, records);
-          else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
-        }
+    for (const civil of [false, true]) {
+      const some = objects.filter((object) => object.source === source && civilObjects.has(object.ordinal) === civil);
+      if (some.length === 0) continue;
+      for (const records of await recordsQueries(some, { shape: shape.records, bronze })) {
+        if (civil) await stageCivil(context, shape, records);
+        else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
       }
     }
   }

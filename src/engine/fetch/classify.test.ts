@@ -45,8 +45,12 @@ describe("classifyAnswer", () => {
   });
 
   it("passes on the rows that a source reads, and checks their types itself", () => {
-    expect(classify(saying(ROWS), raw(200, '{"results":[{"t":1}]}'))).toEqual({ ...ROWS, strict: true });
-    expect(classify(saying(ROWS), raw(200, '{"results":[{"t":"1"}]}'))).toEqual({ ...ROWS, strict: false });
+    expect(classify(saying(ROWS), raw(200, '{"results":[{"t":1}]}'))).toEqual({ ...ROWS, strict: true, layout: null });
+    expect(classify(saying(ROWS), raw(200, '{"results":[{"t":"1"}]}'))).toEqual({
+      ...ROWS,
+      strict: false,
+      layout: null,
+    });
     expect(classify(saying({ ...ROWS, rows: 0 }), raw(200, "{}"))).toMatchObject({ rows: 0, strict: true });
   });
 

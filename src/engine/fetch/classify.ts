@@ -2,6 +2,7 @@ import type { Series } from "../../core/dataset/series.ts";
 import { DAY, type Instant, SECOND } from "../../core/time/instant.ts";
 import type { Answer, FailureClass, Outcome, Source, SourceRequest } from "../ports.ts";
 import { isTransportFailure, type RawAnswer, type TransportFailure } from "./http.ts";
+import { layoutOf } from "./layout.ts";
 import { isStrict, probe, recordsOf } from "./probe.ts";
 
 type Failure = Extract<Outcome, { kind: "failure" }>;
@@ -28,9 +29,11 @@ export function classifyAnswer(
   const reading = source.classify(series, request, seen);
   if (reading?.kind === "failure") return withTold(reading, toldMs);
   // A file's lines are judged one by one when they are published.
-  if (reading !== null && source.records.reader !== undefined && isSuccess(seen)) return { ...reading, strict: false };
+  if (reading !== null && source.records.reader !== undefined && isSuccess(seen))
+    return { ...reading, strict: false, layout: null };
   if (reading === null || !isData(seen)) return withTold(classifyStatus(seen), toldMs);
-  return { ...reading, strict: isStrict(recordsOf(seen.json, source.records) ?? [], source.records) };
+  const strict = isStrict(recordsOf(seen.json, source.records) ?? [], source.records);
+  return { ...reading, strict, layout: strict ? layoutOf(seen.json, source.records) : null };
 }
 
 /**

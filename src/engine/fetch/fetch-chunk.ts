@@ -253,6 +253,7 @@ async function commit(
         answered: { start: before.from, end: after.from },
         rows: outcome.rows,
         strict: outcome.strict,
+        layout: outcome.layout,
         businessNow: context.businessNow,
         receivedAt: answer.receivedAt,
       } satisfies Omit<ObjectRecord, "ordinal">,

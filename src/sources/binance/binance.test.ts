@@ -159,6 +159,7 @@ describe("classify", () => {
       through: HOUR_0 + 2 * HOUR,
       provisional: false,
       strict: true,
+      layout: null,
     });
   });
 

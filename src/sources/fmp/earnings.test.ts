@@ -55,6 +55,7 @@ describe("classify", () => {
       through: utc("2025-10-31T04:00"),
       provisional: false,
       strict: true,
+      layout: null,
     });
   });
 

@@ -117,6 +117,7 @@ describe("classify", () => {
       through: DAY.end,
       provisional: false,
       strict: true,
+      layout: null,
     });
   });
 

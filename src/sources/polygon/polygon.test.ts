@@ -104,6 +104,7 @@ describe("classify", () => {
       through: utc("2026-01-30T16:00"),
       provisional: false,
       strict: true,
+      layout: null,
     });
   });
 

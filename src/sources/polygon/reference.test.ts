@@ -88,6 +88,7 @@ describe("classify", () => {
       through: utc("2020-08-08T04:00"),
       provisional: false,
       strict: true,
+      layout: null,
     });
   });
 
