@@ -1,20 +1,15 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { RetrofillError } from "../../core/errors.ts";
-import { slotAt } from "../../core/time/grid.ts";
-import { instant } from "../../core/time/instant.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import type { PublishRequest, SourceShape } from "../../engine/store-port.ts";
 import { readBody } from "../bronze/bronze.ts";
-import { stampsOf } from "./axes.ts";
+import { STAMP_LIMITS, stageCivil } from "./civil-records.ts";
 import { type Context, shapeOf } from "./context.ts";
 import { recordsQueries } from "./file-records.ts";
-import { fillTable, rowsOf } from "./rows.ts";
+import { rowsOf } from "./rows.ts";
 import { payloadColumns, text } from "./tables.ts";
-
-/** Stamps outside these years cannot belong to a slot and are not looked up: 1970 to 2100. */
-const STAMP_LIMITS = { min: 0, max: 4_102_444_800_000 };
 
 /**
  * Fills `staged_t` with every record of the request's objects: its slot (null where its stamp names none), the `reason`
@@ -65,9 +60,15 @@ async function stageAll(context: Context, bronze: string, objects: readonly Obje
     for (const civil of [false, true]) {
       const some = objects.filter((object) => object.source === source && civilObjects.has(object.ordinal) === civil);
       if (some.length === 0) continue;
-      for (const records of await recordsQueries(some, { shape: shape.records, bronze })) {
-        if (civil) await stageCivil(context, shape, records);
-        else await connection.run(insertion(context, shape, placedOnSteps(records, shape.records)));
+      const queries = await recordsQueries(some, { shape: shape.records, bronze });
+      const insert = async (placed: string): Promise<void> => {
+        await connection.run(insertion(context, shape, placed));
+      };
+      if (civil) {
+        const claimed = queries.map((records) => claimedRecords(records, shape.records));
+        await stageCivil(context, { objects: some, shape: shape.records, queries: claimed, insert });
+      } else {
+        for (const records of queries) await insert(placedOnSteps(records, shape.records));
       }
     }
   }
@@ -84,61 +85,27 @@ function claimJoin({ key }: RecordShape): string {
     join object_t o on o.object_no = r.object_no and o.match = coalesce(r.${key}, f.match)`;
 }
 
-/** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */
-function placedOnSteps(records: string, shape: RecordShape): string {
-  const { stamp, stampWithin } = shape;
-  const last = stampWithin === "(start, end]" ? `(r.${stamp} - 1)` : `r.${stamp}`;
-  const start = stampWithin === undefined ? `r.${stamp} - o.shift_ms` : `${last} // o.step_ms * o.step_ms`;
-  const isOnGrid = stampWithin === undefined ? `r.${stamp} % o.step_ms = 0 and ${start} >= 0` : `${last} >= 0`;
-  return `select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms,
-      case when r.${stamp} between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and ${isOnGrid}
-        then ${start} end as slot_ms,
-      ${start} + o.step_ms as slot_end
-    from (${records}) r ${claimJoin(shape)}`;
+/** Records with the series that they belong to and their stamp. */
+function claimedRecords(records: string, shape: RecordShape): string {
+  return `select r.*, o.* exclude (object_no), r.${shape.stamp} as stamp_ms from (${records}) r ${claimJoin(shape)}`;
 }
 
-/** Records of series with civil slots, few by nature: read first, so that the slots around their stamps can be listed. */
-async function stageCivil(context: Context, shape: SourceShape, records: string): Promise<void> {
-  const { connection, groups } = context;
-  const { stamp, stampWithin, stamped } = shape.records;
-  await connection.run(`create or replace temp table record_t as
-    select r.*, o.* exclude (object_no), r.${stamp} as stamp_ms from (${records}) r ${claimJoin(shape.records)}`);
-  const spans = await rowsOf(
-    connection,
-    `select axis_no, min(stamp_ms) as low, max(stamp_ms) as high from record_t
-     where stamp_ms between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} group by axis_no`,
-  );
-  const stamps = spans.flatMap(({ axis_no, low, high }) => {
-    const group = groups[Number(axis_no)];
-    if (!group) throw new Error(`unreachable: axis ${axis_no} is not in this publication`);
-    // Two slots more on each side: a stamp may be a slot's end, on clocks of another zone.
-    const { grid } = group.axis;
-    const before = slotAt(grid, instant(slotAt(grid, instant(Number(low))).start - 1));
-    const after = slotAt(grid, slotAt(grid, instant(Number(high))).end);
-    const around = {
-      start: slotAt(grid, instant(before.start - 1)).start,
-      end: slotAt(grid, after.end).end,
-    };
-    const axis = stamped === undefined ? group.axis : { ...group.axis, stamp: stamped };
-    return [...stampsOf(axis, around)].map(([at, slot]) => [group.no, at, slot.start, slot.end]);
-  });
-  await fillTable(connection, "stamp_t", "axis_no integer, stamp_ms bigint, slot_ms bigint, slot_end bigint", stamps);
-  const isItsSlot =
-    stampWithin === undefined
-      ? "s.stamp_ms = r.stamp_ms"
-      : stampWithin === "(start, end]"
-        ? "r.stamp_ms > s.slot_ms and r.stamp_ms <= s.slot_end"
-        : "r.stamp_ms >= s.slot_ms and r.stamp_ms < s.slot_end";
-  const placed = `select r.*, s.slot_ms, s.slot_end from record_t r
-    left join stamp_t s on s.axis_no = r.axis_no and ${isItsSlot}`;
-  await connection.run(insertion(context, shape, placed));
+/** Records of series whose slots have one length and start at its multiples: the stamp alone tells the slot. */
+function placedOnSteps(records: string, shape: RecordShape): string {
+  const { stampWithin } = shape;
+  const last = stampWithin === "(start, end]" ? "(stamp_ms - 1)" : "stamp_ms";
+  const start = stampWithin === undefined ? "stamp_ms - shift_ms" : `${last} // step_ms * step_ms`;
+  const isOnGrid = stampWithin === undefined ? `stamp_ms % step_ms = 0 and ${start} >= 0` : `${last} >= 0`;
+  return `select r.*, case when stamp_ms between ${STAMP_LIMITS.min} and ${STAMP_LIMITS.max} and ${isOnGrid}
+        then ${start} end as slot_ms, ${start} + step_ms as slot_end
+    from (${claimedRecords(records, shape)}) r`;
 }
 
 /** Judges placed records and fills their columns, in one statement. */
 function insertion({ request }: Context, { system }: SourceShape, placed: string): string {
   const { dataset } = request;
   if (dataset.extract === null) throw new Error(`unreachable: ${dataset.name} is not read from a source`);
-  const { select, checks, isAnnounced = false } = dataset.extract;
+  const { terms = {}, select, checks, isAnnounced = false } = dataset.extract;
   const released = releasedIn(request);
   const reasons = [
     "when raw.unreadable then 'unreadable'",
@@ -147,6 +114,7 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
     ...(released === null ? [] : [`when ${released} then null`]),
     ...checks.map((check) => `when coalesce(${check.bad}, true) then ${text(check.reason)}`),
   ];
+  const named = Object.entries(terms).map(([name, expression]) => `, ${expression} as ${name}`);
   const own: Readonly<Record<string, string>> = { source: text(system), source_ts: "epoch_ms(raw.stamp_ms)" };
   const columns = payloadColumns(dataset).map((name) => {
     const expression = own[name] ?? select[name];
@@ -159,7 +127,8 @@ function insertion({ request }: Context, { system }: SourceShape, placed: string
     select raw.object_no, raw.series_no, raw.row_no, raw.slot_ms, raw.reason,
       case when raw.reason is not null then to_json(raw.record) end, ${columns.join(", ")}
     from (select raw.*, {'ts': epoch_ms(raw.slot_ms)} as slot, case ${reasons.join(" ")} end as reason
-      from (${placed}) raw join series_t series on series.series_no = raw.series_no) raw
+      from (select raw.*${named.join("")} from (${placed}) raw) raw
+      join series_t series on series.series_no = raw.series_no) raw
     join series_t series on series.series_no = raw.series_no`;
 }
 

@@ -31,6 +31,8 @@ export interface RowCheck {
  * `slot.ts`, the series' own parts as `series.<part>` and what its source is told of it as `series.ask_<name>`.
  */
 export interface Extract {
+  /** What several expressions need, by name: SQL over `raw` that cannot fail, computed once and found in `raw`. */
+  readonly terms?: Readonly<Record<string, string>>;
   /** Column to SQL expression, for every column but the engine's own (`ts`, `source`, `source_ts`, `object_no`). */
   readonly select: Readonly<Record<string, string>>;
   readonly checks: readonly RowCheck[];

@@ -9,8 +9,14 @@ const MONEY = "DECIMAL(18,4)";
 
 const isVoid = "(raw.estado is not distinct from 'VOIDED')";
 
+/** Figures of a line. */
+const FIGURES = [
+  ...["cantidad", "peso", "factor", "precio", "costo", "total", "costo_total", "descuento", "impuesto", "impuesto_bs"],
+  "tasa",
+];
+
 /** A figure as the source has it. */
-const figure = (name: string): string => `try_cast(raw.${name} as ${MONEY})`;
+const figure = (name: string): string => `raw.${name}_n`;
 
 /** A figure that counts: nothing of a voided line does. */
 const counted = (expression: string): string => `case when ${isVoid} then 0 else ${expression} end::${MONEY}`;
@@ -18,7 +24,7 @@ const counted = (expression: string): string => `case when ${isVoid} then 0 else
 const profit = `${figure("total")} - ${figure("costo_total")}`;
 
 /** Wall clock of the sale in the store. An offset is dropped: `clock_not_local` has seen that it is the store's. */
-const soldAt = `try_cast(case when contains(raw.reloj, '-') then raw.reloj
+const SOLD_AT = `try_cast(case when contains(raw.reloj, '-') then raw.reloj
   else strftime(epoch_ms(raw.dia), '%Y-%m-%d') || ' ' || raw.reloj end as timestamp)`;
 
 const money = (name: string, note: string): Column => ({ name, type: MONEY, note });
@@ -70,10 +76,14 @@ export const ventas: Dataset = {
   time: "dia",
   rowKey: ["numero_factura"],
   extract: {
+    terms: {
+      ...Object.fromEntries(FIGURES.map((name) => [`${name}_n`, `try_cast(raw.${name} as ${MONEY})`])),
+      sold_at: SOLD_AT,
+    },
     select: {
       // A table that was filled before names the line in the invoice.
       numero_factura: "raw.factura || coalesce('_L' || try_cast(raw.linea as bigint), '')",
-      fecha_venta: soldAt,
+      fecha_venta: "raw.sold_at",
       almacen_codigo: "raw.almacen",
       almacen_nombre: "raw.almacen_nombre",
       producto_id: "raw.producto",
@@ -109,12 +119,12 @@ export const ventas: Dataset = {
         reason: "line_not_numbered",
         bad: "try_cast(raw.linea as bigint) is null and not regexp_matches(raw.factura, '_L[0-9]+$')",
       },
-      { reason: "time_not_readable", bad: `${soldAt} is null` },
+      { reason: "time_not_readable", bad: `raw.sold_at is null` },
       // Half an hour is what the clocks of the zone have ever been moved by.
       {
         reason: "clock_not_local",
-        bad: `abs(epoch_ms(${soldAt}) % 86400000 - (case when contains(raw.reloj, '-') then raw.stamp_ms - raw.slot_ms
-          else epoch_ms(${soldAt}) % 86400000 end)) > 1800000`,
+        bad: `abs(epoch_ms(raw.sold_at) % 86400000 - (case when contains(raw.reloj, '-') then raw.stamp_ms - raw.slot_ms
+          else epoch_ms(raw.sold_at) % 86400000 end)) > 1800000`,
       },
       { reason: "quantity_not_valid", bad: `${figure("cantidad")} is null` },
       { reason: "total_not_valid", bad: `${figure("total")} is null` },
