@@ -1,7 +1,5 @@
-import { gapSet } from "../../core/coverage/gaps.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import type { Control } from "../../core/run/run-state.ts";
-import { intersects } from "../../core/time/interval-set.ts";
 import type { FetchEnd } from "../fetch/fetch-chunk.ts";
 import type { ChunkRecord, Ledger, RunRecord } from "../ledger-port.ts";
 import type { Clock } from "../ports.ts";
@@ -156,9 +154,4 @@ async function nextThing(
     signal.removeEventListener("abort", stop);
     timer.abort();
   }
-}
-
-/** Whether a chunk's window still holds a gap of its series. */
-export function owes(standing: Parameters<typeof gapSet>[0], chunk: ChunkRecord): boolean {
-  return intersects(gapSet(standing), [chunk.window]);
 }
