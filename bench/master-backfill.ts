@@ -4,17 +4,11 @@
 //
 //     node --import tsx bench/master-backfill.ts [symbols…]     default: 5 25
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { XNYS } from "../src/core/calendar/xnys.ts";
-import { formatInstant, instant } from "../src/core/time/instant.ts";
-import { TIMEFRAMES, writeCandleCsv, writeManifest } from "../src/sandbox/data-directory.ts";
-import { type SessionBar, simulateSessions } from "../src/sandbox/simulate.ts";
+import { RETROFILL, startMarket } from "./kit/market.ts";
 
-const root = join(import.meta.dirname, "..");
-const retrofill = join(root, "bin", "retrofill.mjs");
-const now = instant(Date.UTC(2025, 0, 1, 6));
 const symbols = process.argv.slice(2).map(Number);
 const rows = [];
 for (const n of symbols.length > 0 ? symbols : [5, 25]) rows.push(await measure(n));
@@ -45,33 +39,14 @@ interface Measured {
 async function measure(n: number): Promise<Measured> {
   const dir = await mkdtemp(join(tmpdir(), "retrofill-bench-"));
   try {
-    const names = await writeData(join(dir, "data"), n);
-    await writeFile(
-      join(dir, "retrofill.config.ts"),
-      `export default { now: "${formatInstant(now)}", pipelines: { ohlcv: { source: { kind: "polygon" }, concurrency: 4 } } };\n`,
-    );
-    const sandbox = spawn(process.execPath, [
-      retrofill,
-      "sandbox",
-      "--data",
-      join(dir, "data"),
-      "--now",
-      formatInstant(now),
-    ]);
-    const url = await new Promise<string>((resolve) => {
-      sandbox.stdout.on("data", (text: Buffer) => {
-        const found = /http:\/\/\S+/.exec(text.toString());
-        if (found) resolve(found[0].replace(/,$/, ""));
-      });
-    });
-    const env = { ...process.env, POLYGON_API_KEY: "bench", POLYGON_BASE_URL: url, POLYGON_LIMIT: "100000/s" };
+    const { names, sandbox, env } = await startMarket(dir, { stocks: n, adjusted: false, limit: "100000/s" });
     const run = (...args: string[]) =>
-      spawnSync(process.execPath, [retrofill, "--project", dir, "--quiet", "--json", ...args], { env, maxBuffer: 1e9 });
+      spawnSync(process.execPath, [RETROFILL, "--project", dir, "--quiet", "--json", ...args], { env, maxBuffer: 1e9 });
     run("symbols", "add", ...names);
     const started = performance.now();
     const worker = spawn(
       process.execPath,
-      [retrofill, "--project", dir, "--quiet", "--json", "run", "ohlcv.market_data", "--days", "365", "--yes"],
+      [RETROFILL, "--project", dir, "--quiet", "--json", "run", "ohlcv.market_data", "--days", "365", "--yes"],
       { env, stdio: ["ignore", "pipe", "inherit"] },
     );
     let peakMb = 0;
@@ -101,37 +76,4 @@ async function measure(n: number): Promise<Measured> {
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
-}
-
-/** A year of simulated minutes in one file that every symbol is served from. */
-async function writeData(dir: string, n: number): Promise<readonly string[]> {
-  const sessions = XNYS.sessions({ start: instant(Date.UTC(2023, 11, 1)), end: now }).map(
-    ({ open, close }, i): SessionBar => ({
-      open,
-      close,
-      bar: { o: 100 + (i % 7), h: 104 + (i % 7), l: 97 + (i % 7), c: 101 + (i % 7), v: 1_000_000 },
-    }),
-  );
-  const minutes = simulateSessions(sessions, { seed: 1 });
-  const file = await writeCandleCsv(dir, "BENCH", "1m", minutes);
-  const first = new Date(minutes[0]?.[0] ?? 0).toISOString();
-  const last = new Date(minutes[minutes.length - 1]?.[0] ?? 0).toISOString();
-  const names = Array.from({ length: n }, (_, i) => `S${String(i).padStart(3, "0")}`);
-  await writeManifest(dir, {
-    note: "simulated, for a benchmark",
-    series: names.map((symbol) => ({
-      symbol,
-      assetClass: "stock" as const,
-      timeframe: "1m" as const,
-      file: String(file),
-      source: "simulated",
-      adjusted: false,
-      simulated: true,
-      first,
-      last,
-      rows: minutes.length,
-      builds: TIMEFRAMES.filter((timeframe) => timeframe !== "1m"),
-    })),
-  });
-  return names;
 }

@@ -19,6 +19,7 @@ import { marketData } from "../src/pipelines/ohlcv/market-data.ts";
 import { type AssetClass, ohlcvSettings } from "../src/pipelines/ohlcv/settings.ts";
 import { polygonSource } from "../src/sources/polygon/polygon.ts";
 import { candlesOnly } from "../test/candles-only.ts";
+import { type Cost, median, timed, wave } from "./kit/cost.ts";
 
 // Bronze JSON to published rows: gzip bodies of 50,000 minute bars as Polygon sends them, through staging, checks,
 // comparison, rows, receipt and the search for holes; beside it DuckDB alone, which reads the same files with typed
@@ -229,26 +230,4 @@ function firstSlots(series: Series, count: number): readonly number[] {
     }
   }
   return starts;
-}
-
-function wave(i: number): number {
-  return Math.abs(Math.sin(i * 12.9898) * 43_758.5453) % 1;
-}
-
-/** Time on the clock, and of all threads together, which a busy machine changes less. */
-interface Cost {
-  readonly ms: number;
-  readonly cpuMs: number;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<Cost> {
-  const [began, before] = [performance.now(), process.cpuUsage()];
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return { ms: performance.now() - began, cpuMs: (user + system) / 1_000 };
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

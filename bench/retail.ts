@@ -27,6 +27,7 @@ import { klkLines } from "../src/sandbox/retail/klk-bodies.ts";
 import type { SaleLine } from "../src/sandbox/retail/sale-line.ts";
 import { klkSource } from "../src/sources/klk/klk.ts";
 import { command } from "../test/e2e/kit.ts";
+import { type Cost, timed, wave } from "./kit/cost.ts";
 
 // A chain of 20 stores. First its sale lines, from stored answers of two days each to rows of `ventas`: published into an
 // empty file, published again with nothing changed, and made anew as `reprocess` does where the file is gone; beside it
@@ -393,21 +394,4 @@ function salesOf({ id, warehouse }: Asked, date: string, count: number): readonl
 
 function isoDate(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
-}
-
-function wave(i: number): number {
-  return Math.abs(Math.sin(i * 12.9898) * 43_758.5453) % 1;
-}
-
-/** Time on the clock, and of all threads together, which a busy machine changes less. */
-interface Cost {
-  readonly ms: number;
-  readonly cpuMs: number;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<Cost> {
-  const [began, before] = [performance.now(), process.cpuUsage()];
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return { ms: performance.now() - began, cpuMs: (user + system) / 1_000 };
 }
