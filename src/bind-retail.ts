@@ -1,12 +1,8 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { connectFiles, FILES_PROVIDER } from "./bind-files.ts";
-import type { ProjectPlace } from "./bind-ohlcv.ts";
-import { type ConnectedProject, startProjectSandbox } from "./bind-sandbox.ts";
+import { FILES_PROVIDER } from "./bind-files.ts";
+import { type AddressOf, type ProjectPlace, providerOf } from "./bind-provider.ts";
 import type { RetailConfig } from "./config.ts";
 import { parseLimits, type RateLimit } from "./core/budget/limits.ts";
-import { RetrofillError } from "./core/errors.ts";
-import type { Http } from "./engine/fetch/http.ts";
 import type { FileHolding, Source } from "./engine/ports.ts";
 import type { BoundPipeline, Provider } from "./engine/project.ts";
 import { retailPipeline } from "./pipelines/retail/retail.ts";
@@ -29,7 +25,7 @@ export function bindRetail(config: RetailConfig, place: ProjectPlace): BoundPipe
     ...settings
   } = config;
   const contract = contractOf(source);
-  const provider = providerOf(config);
+  const provider = retailProvider(config);
   const table = bindTable(existing ?? null, place);
   return {
     pipeline: retailPipeline({ ...settings, source: contract }),
@@ -83,18 +79,12 @@ function sourceOf({ chunkDays: days, source }: RetailConfig): Source {
   return salesSource({ days, limit: source.pageLimit });
 }
 
-function providerOf({ source, backoff, timeouts }: RetailConfig): Provider {
+function retailProvider(config: RetailConfig): Provider {
+  const { source } = config;
   const name = contractOf(source);
-  const key = name === "sales" && source.kind !== "sandbox" ? process.env.SALES_API_KEY : undefined;
-  const place = source.kind === "sandbox" ? `sandbox ${name}` : name;
-  return {
-    name,
-    credential: key === undefined ? place : `${name}:${createHash("sha256").update(key).digest("hex").slice(0, 12)}`,
-    limits: limitsOf(source),
-    backoff,
-    answerMs: timeouts.connectMs + timeouts.headersMs + timeouts.bodyMs,
-    isFree: false,
-  };
+  const isSandbox = source.kind === "sandbox";
+  const key = name === "sales" && !isSandbox ? process.env.SALES_API_KEY : undefined;
+  return providerOf(config, { name, place: isSandbox ? `sandbox ${name}` : name, key, limits: limitsOf(source) });
 }
 
 function limitsOf(source: SourceConfig): readonly RateLimit[] {
@@ -102,56 +92,15 @@ function limitsOf(source: SourceConfig): readonly RateLimit[] {
   return contractOf(source) === "klk" ? KLK_LIMITS : SALES_LIMITS;
 }
 
-/** What is open to the stores' server: a connection, and the sandbox where the configuration names it. */
-export class RetailConnections implements AsyncDisposable {
-  readonly #project: ConnectedProject;
-  readonly #config: RetailConfig;
-  readonly #open: AsyncDisposable[] = [];
-  #sandboxUrl: Promise<string> | null = null;
-
-  constructor(project: ConnectedProject, config: RetailConfig) {
-    this.#project = project;
-    this.#config = config;
-  }
-
-  /** A client of the provider. @throws RetrofillError SOURCE_UNCONFIGURED */
-  async connect(provider: Provider): Promise<Http> {
-    if (provider.isFree) return connectFiles(this.#project);
-    const { source, timeouts } = this.#config;
-    const { createHttp } = await import("./engine/fetch/http.ts");
-    const isSandbox = source.kind === "sandbox";
-    const variable = provider.name === "klk" ? "KLK_BASE_URL" : "SALES_BASE_URL";
-    const baseUrl = isSandbox
-      ? await this.#sandbox(source)
-      : this.#setting(variable, process.env[variable] ?? source.baseUrl);
-    const key =
-      provider.name === "klk"
-        ? null
-        : isSandbox
-          ? "sandbox"
-          : this.#setting("SALES_API_KEY", process.env.SALES_API_KEY);
-    const authHeader = key === null ? null : { name: "authorization", value: `Bearer ${key}` };
-    const http = createHttp({ baseUrl, authHeader, clock: this.#project.clock, timeouts });
-    this.#open.push(http);
-    return http;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of this.#open.reverse()) await one[Symbol.asyncDispose]();
-  }
-
-  #setting(variable: string, value: string | undefined): string {
-    if (value) return value;
-    throw new RetrofillError("SOURCE_UNCONFIGURED", `${variable} is not set`, {
-      hint: `put ${variable}=… into ${join(this.#project.dir, ".env")}, or use the sandbox as the source`,
-    });
-  }
-
-  #sandbox(source: Extract<SourceConfig, { kind: "sandbox" }>): Promise<string> {
-    this.#sandboxUrl ??= startProjectSandbox(this.#project, source).then((sandbox) => {
-      this.#open.push(sandbox);
-      return sandbox.url;
-    });
-    return this.#sandboxUrl;
-  }
+/** Where the stores' server is; what the environment says goes before the configuration. */
+export function retailAddresses({ source }: RetailConfig): AddressOf {
+  return ({ name }, sandboxUrl, setting) => {
+    const isKlk = name === "klk";
+    const variable = isKlk ? "KLK_BASE_URL" : "SALES_BASE_URL";
+    const configured = source.kind === "sandbox" ? undefined : source.baseUrl;
+    const baseUrl = sandboxUrl ?? setting(variable, process.env[variable] ?? configured);
+    if (isKlk) return { baseUrl, authHeader: null };
+    const key = sandboxUrl === null ? setting("SALES_API_KEY", process.env.SALES_API_KEY) : "sandbox";
+    return { baseUrl, authHeader: { name: "authorization", value: `Bearer ${key}` } };
+  };
 }

@@ -4,12 +4,12 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Connections } from "./bind-provider.ts";
 import type { ProjectConfig } from "./config.ts";
 import { RetrofillError } from "./core/errors.ts";
 import { type Instant, instant } from "./core/time/instant.ts";
-import type { Http } from "./engine/fetch/http.ts";
 import type { Clock } from "./engine/ports.ts";
-import type { BoundPipeline, Project, Provider } from "./engine/project.ts";
+import type { BoundPipeline, Project } from "./engine/project.ts";
 import type { SandboxSymbol } from "./new-project.ts";
 import { runCli } from "./surfaces/cli/cli.ts";
 import type { Host, InitResult, OpenProject, RunningSandbox } from "./surfaces/cli/host.ts";
@@ -125,7 +125,7 @@ export async function openProject(options: { readonly dir: string | null }): Pro
 /** A pipeline, and what is open to those whom it asks. */
 interface ConnectedPipeline {
   readonly bound: BoundPipeline;
-  readonly connections: AsyncDisposable & { connect(provider: Provider): Promise<Http> };
+  readonly connections: Connections;
 }
 
 /** The pipelines that a configuration declares; each is loaded only where it is. */
@@ -133,19 +133,18 @@ async function bindPipelines(
   { pipelines: { ohlcv, retail } }: ProjectConfig,
   project: { readonly dir: string; readonly stateDir: string; readonly now: () => Instant },
 ): Promise<readonly ConnectedPipeline[]> {
+  const { Connections } = await import("./bind-provider.ts");
   const connected: ConnectedPipeline[] = [];
   const place = { ...project, clock };
   if (ohlcv) {
-    const { bindOhlcv, OhlcvConnections } = await import("./bind-ohlcv.ts");
+    const { bindOhlcv, ohlcvAddresses } = await import("./bind-ohlcv.ts");
     const bound = bindOhlcv(ohlcv, { ...project, note: noteOnStderr });
-    connected.push({ bound, connections: new OhlcvConnections(place, ohlcv) });
+    connected.push({ bound, connections: new Connections(place, ohlcv, ohlcvAddresses(ohlcv)) });
   }
   if (retail) {
-    const { bindRetail, RetailConnections } = await import("./bind-retail.ts");
-    connected.push({
-      bound: bindRetail(retail, { ...project, note: noteOnStderr }),
-      connections: new RetailConnections(place, retail),
-    });
+    const { bindRetail, retailAddresses } = await import("./bind-retail.ts");
+    const bound = bindRetail(retail, { ...project, note: noteOnStderr });
+    connected.push({ bound, connections: new Connections(place, retail, retailAddresses(retail)) });
   }
   return connected;
 }
@@ -303,7 +302,7 @@ async function startSandboxProcess(options: Parameters<Host["sandbox"]>[0]): Pro
     import("./sandbox/start-sandbox.ts"),
     import("./sandbox/bundled-data.ts"),
     import("./core/budget/limits.ts"),
-    import("./bind-sandbox.ts"),
+    import("./bind-provider.ts"),
   ]);
   let dataDir = options.data;
   let nowMs = options.now === null ? null : readPinned(options.now, "--now");
