@@ -140,6 +140,62 @@ describe.each(contracts)("sales by the %s contract", (contract) => {
   });
 });
 
+describe.each(contracts)("lines of another branch by the %s contract", (contract) => {
+  const stores = { now: NOW, contract, manifest: { stores: [PERIFERICO, BOSQUE] } };
+
+  it("among those of the store are kept out with their reason, the rest is published, and a person may release them", async () => {
+    // The warehouse is the store's own: only the branch tells.
+    const stray = noonLines("2026-01-06", "2026-01-06", { store: "tienda_08", invoice: "0800" });
+    await using world = await retailWorld([...noonLines("2026-01-05", "2026-01-12"), ...stray], {
+      ...stores,
+      settings: { [contract]: { mixesIn: "tienda_08" } },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(0);
+    expect(json.rows).toMatchObject({ received: 9, inserted: 8, quarantined: 1 });
+    expect(json.quarantined_by).toEqual({ branch_not_of_the_store: 1 });
+    const { json: kept } = await world.json("quarantine", "show");
+    expect(kept).toMatchObject([{ key: "tienda_01", reason: "branch_not_of_the_store" }]);
+    expect(JSON.stringify(kept[0].record)).toContain(contract === "klk" ? '"SUC002"' : '"tienda_08"');
+    const place = [String(kept[0].object_no), String(kept[0].row_no)];
+    const released = await world.json("quarantine", "release", ...place, "--reason", "its till is this store's");
+    expect(released.exit).toBe(0);
+    expect(await world.rows("select count(*) as n from ventas where numero_factura = '0800_L1'")).toEqual([{ n: 1 }]);
+    expect((await world.json("quarantine", "list")).json).toEqual([]);
+  });
+
+  it("where the whole answer says so are all kept out: the days stay open and the run is partial", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+      ...stores,
+      settings: { [contract]: { answersFor: contract === "klk" ? "SUC002" : "tienda_08" } },
+      retail: { repairRounds: 0 },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect([exit, json.status]).toEqual([3, "partial"]);
+    expect(json.rows).toMatchObject({ received: 8, inserted: 0, quarantined: 8 });
+    expect(json.quarantined_by).toEqual({ branch_not_of_the_store: 8 });
+    expect(json).toMatchObject({ cells: { covered_after: 0, verified_empty: 0 }, gaps: { after: 8 } });
+    const { json: gaps } = await world.json("gaps", "retail", ...FROM);
+    expect(gaps.gaps.map((gap: { cause: string; slots: number }) => [gap.cause, gap.slots])).toEqual(
+      Array.from({ length: gaps.gaps.length }, () => ["blocked", expect.any(Number)]),
+    );
+    expect(gaps.gaps.reduce((sum: number, gap: { slots: number }) => sum + gap.slots, 0)).toBe(8);
+    expect(gaps.empty_at_source).toEqual([]);
+    const { json: list } = await world.json("quarantine", "list");
+    expect(list).toMatchObject([{ key: "tienda_01", reason: "branch_not_of_the_store", records: 8 }]);
+  });
+
+  it("of which there are none say nothing of the store: never a day without sales", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-06", { store: "tienda_08" }), {
+      ...stores,
+      settings: { [contract]: { answersFor: contract === "klk" ? "SUC002" : "tienda_08" } },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(4);
+    expect(json).toMatchObject({ status: "failed", cells: { failed: 8, verified_empty: 0 }, gaps: { after: 8 } });
+  });
+});
+
 describe("a failed question", () => {
   it("is a failure and a gap, never a store without sales", async () => {
     await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
