@@ -441,6 +441,62 @@ describe("days of a store", () => {
     );
     expect(json).toMatchObject({ cells: { due: 2 }, rows: { inserted: 3, quarantined: 0 } });
   });
+
+  it("that are closed and saw sales nevertheless are listed with their lines, and count as days with data", async () => {
+    const lines = [
+      ...noonLines("2025-12-30", "2026-01-03"),
+      { sold_at: "2026-01-01 23:30:00", invoice: "0050", version: 50 },
+      ...noonLines("2025-12-30", "2026-01-03", { store: "tienda_08", warehouse: BOSQUE.warehouse }).filter(
+        ({ sold_at }) => !sold_at.startsWith("2026-01-01"),
+      ),
+    ];
+    await using world = await retailWorld(lines, {
+      now: "2026-01-04T06:00:00Z",
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { since: "2025-12-30" },
+    });
+    const report = join(world.dir, "plan.md");
+    await world.cli("run", "retail", "--chunk-days", "5");
+    const { json } = await world.json("gaps", "retail", "--report", report);
+    const january = { key: "tienda_01", name: "PERIFERICO", date: "2026-01-01", cause: "yearly", reason: "Año Nuevo" };
+    expect(json.report.traded_while_closed).toEqual([{ ...january, rows: 2 }]);
+    expect(await readFile(report, "utf8")).toContain(
+      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.\n\n" +
+        "| Tienda | Dia | Por que cerrada | Lineas |\n|--------|-----|-----------------|--------|\n" +
+        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n",
+    );
+    const missing = json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days]);
+    expect(missing).toEqual([
+      ["tienda_08", 1],
+      ["tienda_01", 0],
+    ]);
+    // The same figures on screen.
+    const { out } = await world.cli("coverage", "retail");
+    expect(out).toMatch(/tienda_01 +PERIFERICO +0 +100%/);
+
+    await world.cli("stores", "set", "tienda_01", "--opened", "2025-12-31", "--closed", "2026-01-03");
+    const moved = await world.json("gaps", "retail", "--report", report);
+    expect(
+      moved.json.report.traded_while_closed.map(({ date, cause }: Record<string, string>) => [date, cause]),
+    ).toEqual([
+      ["2025-12-30", "not-open-yet"],
+      ["2026-01-01", "yearly"],
+      ["2026-01-03", "gone"],
+    ]);
+    const text = await readFile(report, "utf8");
+    expect(text).toContain("| tienda_01 (PERIFERICO) | 2025-12-30 | antes de su apertura | 1 |");
+    expect(text).toContain("| tienda_01 (PERIFERICO) | 2026-01-03 | despues de su cierre | 1 |");
+  });
+
+  it("that are closed and saw no sale are in no section of the report", async () => {
+    await using world = await retailWorld(noonLines("2026-01-02", "2026-01-03"), { now: "2026-01-04T06:00:00Z" });
+    const report = join(world.dir, "plan.md");
+    await world.cli("run", "retail");
+    const { json } = await world.json("gaps", "retail", "--report", report);
+    expect(json.report.traded_while_closed).toEqual([]);
+    expect(await readFile(report, "utf8")).not.toContain("Dias Cerrados");
+  });
 });
 
 it("a day far below its own weekday is asked again once, then reported, and stands", async () => {

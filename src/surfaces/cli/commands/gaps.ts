@@ -11,7 +11,7 @@ import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
 import type { RequestFlags } from "../request.ts";
-import { readDayPlan, readScope } from "./reading.ts";
+import { CLOSED_DAYS_UNSEEN, readDayPlan, readScope } from "./reading.ts";
 
 /** Longer lists are cut for people; `--json` has all. */
 const SHOWN = 40;
@@ -26,7 +26,10 @@ export function gaps(
       const reading = await readScope(opened, selector, flags);
       const { scoped, now } = reading;
       const { output } = context;
-      const planned = await readDayPlan(reading);
+      // The rows are looked at only for who wants the report: the rest is the ledger's.
+      const wantsReport = flags.report !== undefined || output.json;
+      const planned = await readDayPlan(reading, wantsReport ? opened.project : null);
+      if (wantsReport && planned?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
       if (flags.report !== undefined) await writeReport(context, flags.report, planned);
       const open = scoped.flatMap((one) => one.standing.gaps.map((gap) => ({ one, gap })));
       const empty = scoped.flatMap((one) => one.standing.empty.map((segment) => ({ one, segment })));
@@ -125,7 +128,7 @@ async function writeReport(
 }
 
 /** The report as data: both meanings of coverage under their names. */
-function reportDocument({ report, phases, names }: DayPlan): object {
+function reportDocument({ report, phases, names, closedDayRows }: DayPlan): object {
   return {
     window: { ...report.window, days: report.days },
     keys: report.rows.map(({ key, requestedWindow, firstToLast, priority, start, open, closed, gaps: own }) => ({
@@ -144,6 +147,18 @@ function reportDocument({ report, phases, names }: DayPlan): object {
     })),
     common: report.common,
     closures: report.closures,
+    traded_while_closed:
+      closedDayRows &&
+      report.rows.flatMap(({ key, tradedWhileClosed }) =>
+        tradedWhileClosed.map(({ date, cause, reason }) => ({
+          key,
+          name: names.get(key) ?? null,
+          date,
+          cause,
+          reason,
+          rows: closedDayRows.get(key)?.get(date) ?? 0,
+        })),
+      ),
     holidays: report.holidays,
     phases,
   };
