@@ -399,6 +399,30 @@ describe("days of a store", () => {
     ]);
   });
 
+  it("that lack sales are named by their local dates, the last one included", async () => {
+    const lines = noonLines("2026-01-05", "2026-01-12").filter(({ sold_at }) => !/-(08|09|10) /.test(sold_at));
+    await using world = await retailWorld(lines, {
+      now: NOW,
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { repairRounds: 0 },
+    });
+    await world.cli("run", "retail", "--tiendas", "tienda_01", "--fecha-desde", "2026-01-05 00:00");
+    const { out } = await world.cli("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
+    expect(out).toContain("UTC; days are local, the last one included\n");
+    expect(out).toMatch(/tienda_01 +2026-01-08 +2026-01-10 +3 /);
+    expect(out).toMatch(/tienda_08 +2026-01-08 +2026-01-12 +5 /);
+    expect(out).not.toContain("04:00Z");
+    const { json } = await world.json("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
+    expect(json.gaps[0]).toMatchObject({
+      key: "tienda_01",
+      start: "2026-01-08T04:00:00Z",
+      end: "2026-01-11T04:00:00Z",
+      first_day: "2026-01-08",
+      last_day: "2026-01-10",
+    });
+  });
+
   it("without any sale are found, at the edges and where a store is dark altogether", async () => {
     await using world = await retailWorld(noonLines("2026-01-07", "2026-01-09"), {
       now: NOW,
@@ -513,7 +537,13 @@ it("a day far below its own weekday is asked again once, then reported, and stan
   const { json: gaps } = await world.json("gaps", "retail");
   expect(gaps.gaps).toEqual([]);
   expect(gaps.far_fewer_rows).toEqual([
-    { key: "tienda_01", start: "2026-01-20T04:00:00Z", end: "2026-01-21T04:00:00Z" },
+    {
+      key: "tienda_01",
+      start: "2026-01-20T04:00:00Z",
+      end: "2026-01-21T04:00:00Z",
+      first_day: "2026-01-20",
+      last_day: "2026-01-20",
+    },
   ]);
   const report = join(world.dir, "plan.md");
   await world.cli("gaps", "retail", "--report", report);
