@@ -434,9 +434,17 @@ describe("days of a store", () => {
       ["tienda_01", 8],
       ["tienda_08", 8],
     ]);
-    // A run repairs within its allowance; the next one asks for what is left.
-    await world.cli("run", "retail", ...FROM);
-    await world.cli("run", "retail", ...FROM);
+    // A run repairs within its allowance, which is for stores that have sales; a dark one is not asked half.
+    const first = await world.cli("run", "retail", ...FROM);
+    expect([first.exit, first.out]).toEqual([3, expect.stringMatching(/^partial /m)]);
+    expect(first.out).toContain("No data at all: tienda_08 (BOSQUE), 8 days still open\n");
+    const once = await world.json("gaps", "retail", ...FROM, "--tiendas", "tienda_08");
+    expect(once.json.gaps).toMatchObject([{ cause: "asked-once", slots: 8 }]);
+    expect(once.json.empty_at_source).toEqual([]);
+    // The next run asks for what is left.
+    const second = await world.cli("run", "retail", ...FROM);
+    expect([second.exit, second.out]).toEqual([0, expect.stringMatching(/^succeeded /m)]);
+    expect(second.out).toContain("No data at all: tienda_08 (BOSQUE), every day asked twice\n");
     const after = await world.json("gaps", "retail", ...FROM);
     // Asked twice and empty: not a gap any more, but still days without data.
     expect(after.json.gaps).toEqual([]);
@@ -446,6 +454,7 @@ describe("days of a store", () => {
       ["tienda_08", 8],
       ["tienda_01", 5],
     ]);
+    expect(after.json.report.keys[0].start).toEqual({ kind: "dark" });
   });
 
   it("with a sale on a closed day keep it: a fact, not an error", async () => {
