@@ -4,11 +4,8 @@ import { SECOND } from "../../core/time/instant.ts";
 import { intervalOfDays } from "../../core/time/local-days.ts";
 import { localDate } from "../../core/time/zone.ts";
 import type { Project } from "../project.ts";
-import { type DayReporting, type DayRequest, dayWindow } from "./day-plan.ts";
+import { type ClosedDayRows, type DayReporting, type DayRequest, dayWindow } from "./day-plan.ts";
 import type { ScopedSeries } from "./scope.ts";
-
-/** Rows on days on which a key's own calendar says closed, by key and local date. */
-export type ClosedDayRows = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 /** A report waits no longer for somebody who writes. */
 const WAIT_MS = 2 * SECOND;

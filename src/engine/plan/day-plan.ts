@@ -29,6 +29,9 @@ export interface DayReporting {
   title(plan: DayPlan, phase: Phase): string;
 }
 
+/** Rows on days on which a key's own calendar says closed, by key and local date. */
+export type ClosedDayRows = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
 /** Which key lacks which days, and the phases that heal it. */
 export interface DayPlan {
   readonly report: DayReport;
@@ -37,8 +40,8 @@ export interface DayPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer rows than usual, by key. */
   readonly thin: ReadonlyMap<string, readonly string[]>;
-  /** Rows on days that the key's own calendar calls closed, by key and date; null where nobody has looked. */
-  readonly closedDayRows: ReadonlyMap<string, ReadonlyMap<string, number>> | null;
+  /** Null where nobody has looked. */
+  readonly closedDayRows: ClosedDayRows | null;
   /** Keys of which something was too slow to come, at the size of a day. */
   readonly timedOut: readonly string[];
   /** Local date on which it is made. */
@@ -57,7 +60,7 @@ export function dayPlanOf(
   scoped: readonly ScopedSeries[],
   reporting: DayReporting,
   asked: DayRequest,
-  closedDayRows: DayPlan["closedDayRows"] = null,
+  closedDayRows: ClosedDayRows | null = null,
 ): DayPlan | null {
   const window = dayWindow(scoped, asked);
   if (scoped[0] === undefined || window === null) return null;
