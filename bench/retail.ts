@@ -350,7 +350,7 @@ type Asked = (typeof stores)[number];
 /** An answer as the endpoint gives it. */
 function bodyOf({ branch, id }: Asked, sales: readonly SaleLine[]): string {
   const meta = { sucursal: branch, total_registros: sales.length };
-  return JSON.stringify({ meta, ventas: klkLines(sales, "arrays", id) });
+  return JSON.stringify({ meta, ventas: klkLines(sales, { parts: "arrays", warehouseName: id, branchOf: null }) });
 }
 
 /** `count` lines over a store's opening hours, five an invoice, numbered anew each day as in no store: the day is a key too. */

@@ -120,6 +120,8 @@ export interface NamedField {
   readonly member?: string;
   /** Places inside the record, where it lies deeper or not always in one; the first that is there and not null counts. */
   readonly members?: readonly MemberPath[];
+  /** For texts: the place in the body, around its records, that speaks for all records that do not say it themselves. */
+  readonly around?: MemberPath;
   readonly at?: never;
 }
 
@@ -132,6 +134,7 @@ export type PlacedField = {
   readonly nullable?: never;
   readonly member?: never;
   readonly members?: never;
+  readonly around?: never;
 } & ({ readonly required: boolean; readonly at: number } | { readonly required: false; readonly at: null });
 
 /** Where the records of a body lie and which JSON types their fields have. */

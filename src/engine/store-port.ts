@@ -211,6 +211,21 @@ export interface RowsWithin {
   readonly objects: readonly number[];
 }
 
+/** Asks how many rows stand in slots that are told by their starts. */
+export interface SlotRowsRequest {
+  readonly dataset: Dataset;
+  readonly slots: readonly { readonly series: Pick<Series, "key" | "parts">; readonly starts: readonly Instant[] }[];
+  /** How long a writer is waited for. */
+  readonly waitMs: number;
+}
+
+/** The rows of one slot. */
+export interface SlotRows {
+  readonly key: SeriesKey;
+  readonly start: Instant;
+  readonly rows: number;
+}
+
 /** Asks how much happened where publications changed rows, beside what usually happens there. */
 export interface VolumeRequest {
   readonly dataset: Dataset;
@@ -297,6 +312,8 @@ export interface Store {
   copyTo(path: string, alongside: () => Promise<void>): Promise<TableRows>;
   slotHistory(dataset: Dataset, series: Pick<Series, "parts">, slot: Instant): Promise<SlotHistory>;
   rowsWithin(dataset: Dataset, series: Pick<Series, "parts">, span: Interval): Promise<RowsWithin>;
+  /** Slots without a row are not listed. @throws RetrofillError STORE_BUSY */
+  rowsInSlots(request: SlotRowsRequest): Promise<readonly SlotRows[]>;
   /** By series, oldest first. @throws RetrofillError STORE_BUSY */
   volumes(request: VolumeRequest): Promise<readonly VolumeObservation[]>;
   /** By group; those without a late slot are not listed. @throws RetrofillError STORE_BUSY */

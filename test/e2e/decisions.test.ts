@@ -68,13 +68,15 @@ describe("a waiver", () => {
         key: "MSFT/1d",
         start: "2025-11-12T05:00:00Z",
         end: "2025-11-13T05:00:00Z",
+        first_day: "2025-11-12",
+        last_day: "2025-11-12",
         slots: 1,
         reason: "vendor lost it",
         actor: expect.any(String),
       },
     ]);
     expect((await at.cli("gaps")).out).toMatch(
-      /Waived .*\n.*\n.*\n +MSFT\/1d +2025-11-12 05:00Z .* 1 +vendor lost it \(/,
+      /Waived .*\n.*\n.*\n +MSFT\/1d +2025-11-12 +2025-11-12 +1 +vendor lost it \(/,
     );
     const matrix = await at.cli("coverage");
     expect(matrix.out).toMatch(/^MSFT .*◇/m);

@@ -140,6 +140,61 @@ describe.each(contracts)("sales by the %s contract", (contract) => {
   });
 });
 
+describe.each(contracts)("lines of another branch by the %s contract", (contract) => {
+  const stores = { now: NOW, contract, manifest: { stores: [PERIFERICO, BOSQUE] } };
+
+  it("among those of the store are kept out with their reason, the rest is published, and a person may release them", async () => {
+    // The warehouse is the store's own: only the branch tells.
+    const stray = noonLines("2026-01-06", "2026-01-06", { store: "tienda_08", invoice: "0800" });
+    await using world = await retailWorld([...noonLines("2026-01-05", "2026-01-12"), ...stray], {
+      ...stores,
+      settings: { [contract]: { mixesIn: "tienda_08" } },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(0);
+    expect(json.rows).toMatchObject({ received: 9, inserted: 8, quarantined: 1 });
+    expect(json.quarantined_by).toEqual({ branch_not_of_the_store: 1 });
+    const { json: kept } = await world.json("quarantine", "show");
+    expect(kept).toMatchObject([{ key: "tienda_01", reason: "branch_not_of_the_store" }]);
+    expect(JSON.stringify(kept[0].record)).toContain(contract === "klk" ? '"SUC002"' : '"tienda_08"');
+    const place = [String(kept[0].object_no), String(kept[0].row_no)];
+    const released = await world.json("quarantine", "release", ...place, "--reason", "its till is this store's");
+    expect(released.exit).toBe(0);
+    expect(await world.rows("select count(*) as n from ventas where numero_factura = '0800_L1'")).toEqual([{ n: 1 }]);
+    expect((await world.json("quarantine", "list")).json).toEqual([]);
+  });
+
+  it("where the whole answer says so are all kept out: the days stay open and the run is partial", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
+      ...stores,
+      settings: { [contract]: { answersFor: contract === "klk" ? "SUC002" : "tienda_08" } },
+      retail: { repairRounds: 0 },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect([exit, json.status]).toEqual([3, "partial"]);
+    expect(json.rows).toMatchObject({ received: 8, inserted: 0, quarantined: 8 });
+    expect(json.quarantined_by).toEqual({ branch_not_of_the_store: 8 });
+    expect(json).toMatchObject({ cells: { covered_after: 0, verified_empty: 0 }, gaps: { after: 8 } });
+    const { json: gaps } = await world.json("gaps", "retail", ...FROM);
+    const reasons = new Set(gaps.gaps.map((gap: { cause: string; reason: string }) => `${gap.cause}: ${gap.reason}`));
+    expect([...reasons]).toEqual(["blocked: too many bad records, most often branch_not_of_the_store"]);
+    expect(gaps.gaps.reduce((sum: number, gap: { slots: number }) => sum + gap.slots, 0)).toBe(8);
+    expect(gaps.empty_at_source).toEqual([]);
+    const { json: list } = await world.json("quarantine", "list");
+    expect(list).toMatchObject([{ key: "tienda_01", reason: "branch_not_of_the_store", records: 8 }]);
+  });
+
+  it("of which there are none say nothing of the store: never a day without sales", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-06", { store: "tienda_08" }), {
+      ...stores,
+      settings: { [contract]: { answersFor: contract === "klk" ? "SUC002" : "tienda_08" } },
+    });
+    const { json, exit } = await world.json("run", "retail", ...FROM);
+    expect(exit).toBe(4);
+    expect(json).toMatchObject({ status: "failed", cells: { failed: 8, verified_empty: 0 }, gaps: { after: 8 } });
+  });
+});
+
 describe("a failed question", () => {
   it("is a failure and a gap, never a store without sales", async () => {
     await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), {
@@ -343,6 +398,30 @@ describe("days of a store", () => {
     ]);
   });
 
+  it("that lack sales are named by their local dates, the last one included", async () => {
+    const lines = noonLines("2026-01-05", "2026-01-12").filter(({ sold_at }) => !/-(08|09|10) /.test(sold_at));
+    await using world = await retailWorld(lines, {
+      now: NOW,
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { repairRounds: 0 },
+    });
+    await world.cli("run", "retail", "--tiendas", "tienda_01", "--fecha-desde", "2026-01-05 00:00");
+    const { out } = await world.cli("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
+    expect(out).toContain("UTC; days are local, the last one included\n");
+    expect(out).toMatch(/tienda_01 +2026-01-08 +2026-01-10 +3 /);
+    expect(out).toMatch(/tienda_08 +2026-01-08 +2026-01-12 +5 /);
+    expect(out).not.toContain("04:00Z");
+    const { json } = await world.json("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
+    expect(json.gaps[0]).toMatchObject({
+      key: "tienda_01",
+      start: "2026-01-08T04:00:00Z",
+      end: "2026-01-11T04:00:00Z",
+      first_day: "2026-01-08",
+      last_day: "2026-01-10",
+    });
+  });
+
   it("without any sale are found, at the edges and where a store is dark altogether", async () => {
     await using world = await retailWorld(noonLines("2026-01-07", "2026-01-09"), {
       now: NOW,
@@ -354,9 +433,17 @@ describe("days of a store", () => {
       ["tienda_01", 8],
       ["tienda_08", 8],
     ]);
-    // A run repairs within its allowance; the next one asks for what is left.
-    await world.cli("run", "retail", ...FROM);
-    await world.cli("run", "retail", ...FROM);
+    // A run repairs within its allowance, which is for stores that have sales; a dark one is not asked half.
+    const first = await world.cli("run", "retail", ...FROM);
+    expect([first.exit, first.out]).toEqual([3, expect.stringMatching(/^partial /m)]);
+    expect(first.out).toContain("No data at all: tienda_08 (BOSQUE), 8 days still open\n");
+    const once = await world.json("gaps", "retail", ...FROM, "--tiendas", "tienda_08");
+    expect(once.json.gaps).toMatchObject([{ cause: "asked-once", slots: 8 }]);
+    expect(once.json.empty_at_source).toEqual([]);
+    // The next run asks for what is left.
+    const second = await world.cli("run", "retail", ...FROM);
+    expect([second.exit, second.out]).toEqual([0, expect.stringMatching(/^succeeded /m)]);
+    expect(second.out).toContain("No data at all: tienda_08 (BOSQUE), every day asked twice\n");
     const after = await world.json("gaps", "retail", ...FROM);
     // Asked twice and empty: not a gap any more, but still days without data.
     expect(after.json.gaps).toEqual([]);
@@ -366,6 +453,7 @@ describe("days of a store", () => {
       ["tienda_08", 8],
       ["tienda_01", 5],
     ]);
+    expect(after.json.report.keys[0].start).toEqual({ kind: "dark" });
   });
 
   it("with a sale on a closed day keep it: a fact, not an error", async () => {
@@ -385,6 +473,62 @@ describe("days of a store", () => {
     );
     expect(json).toMatchObject({ cells: { due: 2 }, rows: { inserted: 3, quarantined: 0 } });
   });
+
+  it("that are closed and saw sales nevertheless are listed with their lines, and count as days with data", async () => {
+    const lines = [
+      ...noonLines("2025-12-30", "2026-01-03"),
+      { sold_at: "2026-01-01 23:30:00", invoice: "0050", version: 50 },
+      ...noonLines("2025-12-30", "2026-01-03", { store: "tienda_08", warehouse: BOSQUE.warehouse }).filter(
+        ({ sold_at }) => !sold_at.startsWith("2026-01-01"),
+      ),
+    ];
+    await using world = await retailWorld(lines, {
+      now: "2026-01-04T06:00:00Z",
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { since: "2025-12-30" },
+    });
+    const report = join(world.dir, "plan.md");
+    await world.cli("run", "retail", "--chunk-days", "5");
+    const { json } = await world.json("gaps", "retail", "--report", report);
+    const january = { key: "tienda_01", name: "PERIFERICO", date: "2026-01-01", cause: "yearly", reason: "Año Nuevo" };
+    expect(json.report.traded_while_closed).toEqual([{ ...january, rows: 2 }]);
+    expect(await readFile(report, "utf8")).toContain(
+      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.\n\n" +
+        "| Tienda | Dia | Por que cerrada | Lineas |\n|--------|-----|-----------------|--------|\n" +
+        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n",
+    );
+    const missing = json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days]);
+    expect(missing).toEqual([
+      ["tienda_08", 1],
+      ["tienda_01", 0],
+    ]);
+    // The same figures on screen.
+    const { out } = await world.cli("coverage", "retail");
+    expect(out).toMatch(/tienda_01 +PERIFERICO +0 +100%/);
+
+    await world.cli("stores", "set", "tienda_01", "--opened", "2025-12-31", "--closed", "2026-01-03");
+    const moved = await world.json("gaps", "retail", "--report", report);
+    expect(
+      moved.json.report.traded_while_closed.map(({ date, cause }: Record<string, string>) => [date, cause]),
+    ).toEqual([
+      ["2025-12-30", "not-open-yet"],
+      ["2026-01-01", "yearly"],
+      ["2026-01-03", "gone"],
+    ]);
+    const text = await readFile(report, "utf8");
+    expect(text).toContain("| tienda_01 (PERIFERICO) | 2025-12-30 | antes de su apertura | 1 |");
+    expect(text).toContain("| tienda_01 (PERIFERICO) | 2026-01-03 | despues de su cierre | 1 |");
+  });
+
+  it("that are closed and saw no sale are in no section of the report", async () => {
+    await using world = await retailWorld(noonLines("2026-01-02", "2026-01-03"), { now: "2026-01-04T06:00:00Z" });
+    const report = join(world.dir, "plan.md");
+    await world.cli("run", "retail");
+    const { json } = await world.json("gaps", "retail", "--report", report);
+    expect(json.report.traded_while_closed).toEqual([]);
+    expect(await readFile(report, "utf8")).not.toContain("Dias Cerrados");
+  });
 });
 
 it("a day far below its own weekday is asked again once, then reported, and stands", async () => {
@@ -401,7 +545,13 @@ it("a day far below its own weekday is asked again once, then reported, and stan
   const { json: gaps } = await world.json("gaps", "retail");
   expect(gaps.gaps).toEqual([]);
   expect(gaps.far_fewer_rows).toEqual([
-    { key: "tienda_01", start: "2026-01-20T04:00:00Z", end: "2026-01-21T04:00:00Z" },
+    {
+      key: "tienda_01",
+      start: "2026-01-20T04:00:00Z",
+      end: "2026-01-21T04:00:00Z",
+      first_day: "2026-01-20",
+      last_day: "2026-01-20",
+    },
   ]);
   const report = join(world.dir, "plan.md");
   await world.cli("gaps", "retail", "--report", report);

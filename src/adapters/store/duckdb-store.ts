@@ -17,6 +17,7 @@ import type {
   Receipt,
   RowsWithin,
   SlotHistory,
+  SlotRows,
   Store,
   TableRows,
   VolumeObservation,
@@ -33,6 +34,7 @@ import { countQuarantined, readQuarantined } from "./quarantine.ts";
 import { rebuildIn } from "./rebuild.ts";
 import { laterTouches, revertIn } from "./revert.ts";
 import { fillTable, jsonValues, rowsOf } from "./rows.ts";
+import { rowsInSlots } from "./rows-in-slots.ts";
 import { findRuns } from "./runs.ts";
 import { NO_ROWS, readRowsWithin, readSlotHistory } from "./slot-history.ts";
 import { rowKeyOf, tableName, text } from "./tables.ts";
@@ -178,6 +180,15 @@ export function duckdbStore(options: {
         );
         return Number(row?.n ?? 0);
       });
+    },
+
+    rowsInSlots(request) {
+      return read<readonly SlotRows[]>(
+        [],
+        async (connection) =>
+          (await hasTable(connection, tableName(request.dataset))) ? rowsInSlots(connection, request) : [],
+        request.waitMs,
+      );
     },
 
     volumes(request) {

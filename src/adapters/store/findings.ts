@@ -71,9 +71,11 @@ async function findBlocked(
       else list.push({ ...rest, chunk, reason });
     }
   };
+  const whys = objects.some(({ blocked }) => blocked) ? await usualReasons(context) : new Map<string, string>();
   for (const one of objects) {
-    if (one.blocked && one.object.answered.start < one.object.answered.end)
-      add(one, one.object.answered, "too many bad records");
+    if (!one.blocked || one.object.answered.start >= one.object.answered.end) continue;
+    const why = whys.get(claimId(one.question.no, one.seriesNo));
+    add(one, one.object.answered, `too many bad records${why === undefined ? "" : `, most often ${why}`}`);
   }
   for (const row of await stoppedSlots(context)) {
     const one = byNo.get(claimId(Number(row.object_no), Number(row.series_no))) as JudgedObject;
@@ -88,6 +90,19 @@ async function findBlocked(
 
 function claimId(object: number, series: number): string {
   return `${object} ${series}`;
+}
+
+/** The reason that stopped most of a question's records of a series, by `claimId` of its first page. */
+async function usualReasons({ connection }: Context): Promise<ReadonlyMap<string, string>> {
+  const rows = await rowsOf(
+    connection,
+    `select question_no, series_no, arg_max(reason, (n, reason)) as reason from (
+       select o.question_no, g.series_no, g.reason, count(*) as n from staged_t g
+       join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
+       where reason not in ('unfinished', 'object_blocked', ${text(SUPERSEDED)}) group by all)
+     group by all`,
+  );
+  return new Map(rows.map((row) => [claimId(Number(row.question_no), Number(row.series_no)), String(row.reason)]));
 }
 
 /** Slots that have a bad record and no row. */

@@ -149,7 +149,7 @@ describe("one publication", () => {
     expect(receipt.counts).toEqual(counts({ received: 11, inserted: 3, quarantined: 8 }));
     expect(receipt.quarantinedBy).toEqual({ high_below_low: 3, object_blocked: 2, unfinished: 3 });
     expect(receipt.findings["BTC/1m"]?.blocked).toEqual([
-      { ...minutes(0, 9), chunk: "r1.c1", reason: "too many bad records" },
+      { ...minutes(0, 9), chunk: "r1.c1", reason: "too many bad records, most often high_below_low" },
     ]);
     expect(
       await world.rows("select record->>'open' from quarantine where reason = 'object_blocked' order by row_no"),
@@ -301,7 +301,7 @@ describe("objects that overlap", () => {
     const worst = await world.put(btc, { window: minutes(3, 1), records: [{ ...bad, t: T0 + 3 * MINUTE }] });
     const receipt = await world.publish([first, later, worst]);
     expect(receipt.findings["BTC/1m"]?.blocked).toEqual([
-      { ...minutes(3, 1), chunk: "r1.c3", reason: "too many bad records" },
+      { ...minutes(3, 1), chunk: "r1.c3", reason: "too many bad records, most often high_below_low" },
     ]);
   });
 });

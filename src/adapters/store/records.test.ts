@@ -56,6 +56,15 @@ const TICKERS: RecordShape = {
     n: { type: "integer", required: false, nullable: true },
   },
 };
+/** Objects that need not say whose they are, where the body says it of all. */
+const SIGNED: RecordShape = {
+  path: "lines",
+  stamp: "date",
+  fields: {
+    date: { type: "date", required: true },
+    owner: { type: "string", required: false, nullable: true, around: ["head", "owner"] },
+  },
+};
 
 /** Objects with parts, each a list of one or by itself, whose members have an old and a new name. */
 const PARTS: RecordShape = {
@@ -133,6 +142,24 @@ describe("a body that is the list of records", () => {
       expect(await read([careful(object)], shape)).toMatchObject(rows);
     }
   });
+});
+
+it("what the body says around its records stands for those that do not say it, on either path", async () => {
+  const lines = '[{"date":"2024-02-29"},{"date":"2024-03-01","owner":"B"},{"date":"2024-03-02","owner":null}]';
+  const bodies: readonly (readonly [string, RecordShape, readonly (string | null)[]])[] = [
+    [`{"head":{"owner":"A"},"lines":${lines}}`, SIGNED, ["A", "B", "A"]],
+    [`{"head":{"owner":"A"},"lines":${lines}}`, { ...SIGNED, isBare: true }, ["A", "B", "A"]],
+    [lines, { ...SIGNED, isBare: true }, [null, "B", null]],
+    [`{"lines":${lines},"head":{}}`, SIGNED, [null, "B", null]],
+    [`{"lines":${lines}}`, SIGNED, [null, "B", null]],
+  ];
+  for (const [body, shape, owners] of bodies) {
+    const object = await put(body);
+    expect((await read([object], shape)).map(({ owner }) => owner)).toEqual(owners);
+    expect((await read([careful(object)], shape)).map(({ owner }) => owner)).toEqual(owners);
+  }
+  const both = [await put('{"head":{"owner":"A"},"lines":[{"date":"2024-02-29"}]}'), await put(bodies[0]?.[0] ?? "")];
+  expect((await read(both, SIGNED)).map(({ owner }) => owner)).toEqual(["A", "A", "B", "A"]);
 });
 
 it("null is a value where the field is nullable, on either path", async () => {
@@ -394,7 +421,9 @@ async function put(body: string): Promise<ObjectRecord> {
   const path = `${ordinal}.json.gz`;
   await writeFile(join(dir, "bronze", path), gzipSync(body));
   const json = JSON.parse(body);
-  const shape = [LISTS, PARTS, DAYS, WRAPPED, REPORTS, TICKERS].find((one) => isStrict(recordsOf(json, one), one));
+  const shape = [LISTS, PARTS, DAYS, WRAPPED, REPORTS, TICKERS, SIGNED, { ...SIGNED, isBare: true }].find((one) =>
+    isStrict(recordsOf(json, one), one),
+  );
   const layout = shape === undefined ? null : layoutOf(json, shape);
   return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined, layout } as ObjectRecord;
 }

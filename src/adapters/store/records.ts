@@ -22,9 +22,10 @@ const MAX_EXACT = Number.MAX_SAFE_INTEGER;
 const WHOLE_BODY = "body";
 
 /**
- * The records of bronze objects that are all `strict` or all not, and have the same layout, as a query: `object_no`, `row_no` (place in the
- * body), each declared field with its type, `unreadable`, and `record` as it came. A field of another JSON type than
- * declared is null and makes its record unreadable; DuckDB's own casts would turn "12" and true into numbers.
+ * The records of bronze objects that are all `strict` or all not, and have the same layout, as a query: `object_no`,
+ * `row_no` (place in the body), each declared field with its type, `unreadable`, and `record` as it came. A field of
+ * another JSON type than declared is null and makes its record unreadable; DuckDB's own casts would turn "12" and true
+ * into numbers.
  */
 export function recordsQuery(
   objects: readonly ObjectRecord[],
@@ -44,12 +45,17 @@ export function recordsQuery(
     ? `case when (${list}::varchar)[1] = '[' then json_extract(${list}, '$[*]')
         else coalesce(json_extract(${list}, ${text(`$."${shape.path}"[*]`)}), []) end`
     : list;
-  return `select object_no, row_no, ${fields.map(([name], i) => `${read.columns[i]} as ${name}`).join(", ")},
+  const around = readAround(fields, isWhole);
+  const columnOf = (name: string, i: number): string => {
+    const said = around.columns.get(name);
+    return `${said === undefined ? read.columns[i] : `coalesce(${read.columns[i]}, ${said})`} as ${name}`;
+  };
+  return `select object_no, row_no, ${fields.map(([name], i) => columnOf(name, i)).join(", ")},
       ${strict ? "false" : unreadable(fields, shape)} as unreadable, record
     from (select *, ${read.parts} as part from (
-      select unnest(records) as record, unnest(range(len(records))) as row_no, object_no
-      from (select ${records} as records, [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
-      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${isEither ? "JSON" : `${read.type}[]`}'},
+      select unnest(records) as record, unnest(range(len(records))) as row_no, * exclude (records)
+      from (select ${records} as records${around.select}, [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
+      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${isEither ? "JSON" : `${read.type}[]`}'${around.members}},
         records = ${isWhole ? "false" : "'auto'"}, format = 'unstructured', compression = 'gzip',
         filename = true, maximum_object_size = ${largest(objects)}))))`;
 }
@@ -64,6 +70,25 @@ function largest(objects: readonly ObjectRecord[]): number {
 }
 
 type Field = [string, NamedField | PlacedField];
+
+/** What the body says around its records: members to read beside them, and the column of each field that one speaks for. */
+function readAround(
+  fields: readonly Field[],
+  isWhole: boolean,
+): { readonly members: string; readonly select: string; readonly columns: ReadonlyMap<string, string> } {
+  const members = new Set<string>();
+  const columns = new Map<string, string>();
+  let select = "";
+  for (const [name, { around }] of fields) {
+    if (around === undefined) continue;
+    const [member, ...inside] = around;
+    if (!isWhole) members.add(`, "${member}": 'JSON'`);
+    const place = isWhole ? `${WHOLE_BODY} ->> ${text(jsonPath(around))}` : `"${member}" ->> ${text(jsonPath(inside))}`;
+    columns.set(name, `around_${name}`);
+    select += `, ${place} as around_${name}`;
+  }
+  return { members: [...members].join(""), select, columns };
+}
 
 /** How records are read: the type of one, what is taken out of it once, and an expression for each field. */
 interface Reading {

@@ -308,6 +308,40 @@ describe("the stored slots", () => {
   });
 });
 
+describe("the rows of slots", () => {
+  const asked = (starts: readonly number[], series: Series) => ({
+    series,
+    starts: starts.map(instant),
+  });
+
+  it("are counted for those that hold any, each series by itself", async () => {
+    const minute = seriesOf("COUNTED", "crypto", "1m");
+    const other = seriesOf("OTHER", "crypto", "1m");
+    const records = [0, 1, 4].map((n) => ({ t: n * 60_000, o: 1, h: 1, l: 1, c: 1 }));
+    const window = { start: instant(0), end: instant(300_000) };
+    await world.publish([
+      await world.put(minute, { window, records }),
+      await world.put(other, { window, records: records.slice(1, 2) }),
+    ]);
+    const slots = [asked([240_000, 0, 120_000], minute), asked([0, 60_000], other)];
+    expect(await world.store.rowsInSlots({ dataset: marketData, slots, waitMs: 0 })).toEqual([
+      { key: "COUNTED/1m", start: 240_000, rows: 1 },
+      { key: "COUNTED/1m", start: 0, rows: 1 },
+      { key: "OTHER/1m", start: 60_000, rows: 1 },
+    ]);
+  });
+
+  it("are none where nothing was stored yet", async () => {
+    expect(
+      await world.store.rowsInSlots({
+        dataset: marketData,
+        slots: [asked([0], seriesOf("NEVER", "crypto", "1m"))],
+        waitMs: 0,
+      }),
+    ).toEqual([]);
+  });
+});
+
 function stockMarket(stock: object | undefined): Settings {
   const { markets } = ohlcvSettings.parse({});
   return { markets: { ...markets, stock: { ...markets.stock, ...stock } } };

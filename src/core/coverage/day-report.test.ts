@@ -66,6 +66,14 @@ describe("how a key begins", () => {
     expect(startOf(lacking("a", between("2024-01-01", "2024-03-23")))?.start?.kind).toBe("late");
   });
 
+  it("is dark still once the source has confirmed every day, and not where no day was to have data", () => {
+    const all = between(WINDOW.first, WINDOW.last);
+    const silent = all.map((date): Closure => ({ date, cause: "empty-at-source", reason: "asked twice" }));
+    const row = startOf(lacking("a", all, silent));
+    expect([row?.start, row?.priority, row?.open, row?.gaps]).toEqual([{ kind: "dark" }, "high", [], []]);
+    expect(startOf(lacking("a", all, all.map(yearly)))?.start).toBeNull();
+  });
+
   it("is dark, with high priority, for a key without any data", () => {
     const row = startOf({ key: "a", withData: [], closures: [] });
     expect([row?.start, row?.priority, row?.requestedWindow.missing]).toEqual([{ kind: "dark" }, "high", 91]);

@@ -27,7 +27,7 @@ export const DAY_REPORT_SETTINGS: DayReportSettings = {
 export type Priority = "high" | "medium" | "low";
 
 /**
- * How a key's data begin, where that explains what is missing. `dark`: it has none at all. `new`: the first came when
+ * How a key's data begin, where that explains what is missing. `dark`: it has none at all, asked for or not. `new`: the first came when
  * the window was all but over. `late`: the first came inside the window, after a long leading gap.
  */
 export type KeyStart = { readonly kind: "dark" } | { readonly kind: "new" | "late"; readonly firstDay: string };
@@ -105,7 +105,11 @@ function startOf(
   common: readonly CommonGap[],
   { edge, newKeyDays }: DayReportSettings,
 ): KeyStart | null {
-  if (one.firstToLast === null) return one.open.length > 0 ? { kind: "dark" } : null;
+  if (one.firstToLast === null) {
+    // Days that the source has answered without data are not owed any more; the key is as dark as before.
+    const isLacking = one.open.length > 0 || one.closed.some(({ cause }) => cause === "empty-at-source");
+    return isLacking ? { kind: "dark" } : null;
+  }
   const firstDay = one.firstToLast.first;
   if (firstDay < window.first || leadingDays(one, common) < edge.minDays) return null;
   return { kind: daysBetween(firstDay, window.last) < newKeyDays ? "new" : "late", firstDay };

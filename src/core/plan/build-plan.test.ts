@@ -126,6 +126,34 @@ describe("a repair round", () => {
     expect(repair(segments, { allowance: 1 })).toMatchObject({ requests: [{ window: hours(2, 5) }], left: 1 });
   });
 
+  it("asks a series without any row again as a whole or not at all, after the others", () => {
+    const hourly = (gaps: IntervalSet): readonly Interval[] =>
+      gaps.flatMap(({ start, end }) =>
+        Array.from({ length: (end - start) / HOUR }, (_, i) => ({
+          start: instant(start + i * HOUR),
+          end: instant(start + (i + 1) * HOUR),
+        })),
+      );
+    const asked = (allowance: number, ...rest: Segments): readonly string[] =>
+      planRepair(
+        [
+          { ...stateOf("DARK", [segment("hole", 0, 6), ...rest, segment("empty", 7, 24)]), windows: hourly },
+          {
+            ...stateOf("A", [segment("covered", 0, 3), segment("hole", 3, 4), segment("covered", 4, 24)]),
+            windows: hourly,
+          },
+        ],
+        { allowance, wasAnswered: () => false, widen: (_, window) => window },
+      ).requests.map(({ series }) => series.key);
+    const once = segment("hole", 6, 7);
+    const DARK = Array.from({ length: 7 }, () => "DARK");
+    expect(asked(8, once)).toEqual(["A", ...DARK]);
+    expect(asked(7, once)).toEqual(["A"]);
+    // One row, or a stretch that was given up, and it is a series like others.
+    expect(asked(4, segment("covered", 6, 7))).toHaveLength(4);
+    expect(asked(4, segment("failed", 6, 7))).toHaveLength(4);
+  });
+
   it("asks one slot wider where exactly that window was answered, and not at all where that was answered too", () => {
     const asked = (window: Interval): boolean => window.start === hours(10, 11).start;
     const { requests } = repair(segments, { allowance: 9, wasAnswered: asked });

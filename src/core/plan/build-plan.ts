@@ -122,7 +122,9 @@ export interface RepairRequest {
 }
 
 /**
- * What one repair round asks: neighbouring holes merged, largest first, within `allowance` calls.
+ * What one repair round asks: neighbouring holes merged, largest first, within `allowance` calls. A series without any
+ * row in what was asked comes after all others, and is asked again as a whole or not at all: half of it would tell
+ * nothing, and cost others their repairs.
  * `wasAnswered` tells whether exactly this window was answered before in this run; then it is asked one slot wider
  * on each side (`widen`), and left alone if that was answered too.
  */
@@ -137,20 +139,30 @@ export function planRepair(
   },
 ): { readonly requests: readonly RepairRequest[]; readonly left: number } {
   const candidates: (RepairRequest & { readonly slots: number })[] = [];
+  const dark: RepairRequest[][] = [];
   for (const { series, standing, windows } of states) {
     const again = standing.gaps.filter((gap) => gap.cause !== "refused");
     const set = again.map((gap): Interval => ({ start: gap.start, end: gap.end }));
+    const own: (typeof candidates)[number][] = [];
     for (const asked of windows(mergeTouching(set))) {
       let window = asked;
       if (options.wasAnswered(series, window)) window = options.widen(series, window);
       if (options.wasAnswered(series, window)) continue;
       const inside = again.filter((gap) => overlaps(gap, window));
-      candidates.push({ series, window, gaps: inside, slots: inside.reduce((sum, gap) => sum + gap.slots, 0) });
+      own.push({ series, window, gaps: inside, slots: inside.reduce((sum, gap) => sum + gap.slots, 0) });
     }
+    const isDark = standing.slots.covered === 0 && again.every((gap) => gap.cause === "asked-once");
+    if (isDark) dark.push(own);
+    else candidates.push(...own);
   }
   candidates.sort((a, b) => b.slots - a.slots || a.window.start - b.window.start);
-  const requests = candidates.slice(0, options.allowance);
-  return { requests, left: candidates.length - requests.length };
+  const requests: RepairRequest[] = candidates.slice(0, options.allowance);
+  let left = candidates.length - requests.length;
+  for (const own of dark.sort((a, b) => a.length - b.length)) {
+    if (requests.length + own.length <= options.allowance) requests.push(...own);
+    else left += own.length;
+  }
+  return { requests, left };
 }
 
 function mergeTouching(spans: readonly Interval[]): IntervalSet {

@@ -7,6 +7,7 @@ import {
   countSlotsOf,
   GRAINS,
   type Grid,
+  isOfDays,
   isSlotStart,
   nominalMs,
   slotAt,
@@ -140,6 +141,7 @@ describe("weeks, months, quarters and years", () => {
   });
 
   it("are as long as they usually are, nominally", () => {
+    expect(GRAINS.filter((grain) => isOfDays({ grain }))).toEqual(["1d", "1w", "month", "quarter", "year"]);
     expect(nominalMs("5m")).toBe(5 * MINUTE);
     expect(nominalMs("4h")).toBe(4 * HOUR);
     expect(nominalMs("1w")).toBe(7 * DAY);

@@ -42,6 +42,11 @@ export function nominalMs(grain: Grain): number {
   return NOMINAL_MS[grain] as number;
 }
 
+/** Whether slots are whole civil days, one or several: people name them by date. */
+export function isOfDays({ grain }: Pick<Grid, "grain">): boolean {
+  return nominalMs(grain) >= DAY;
+}
+
 /** The slot that contains `at`. */
 export function slotAt(grid: Grid, at: Instant): Interval {
   const fixed = fixedStep(grid);

@@ -32,6 +32,8 @@ export function inLayout(shape: RecordShape, layout: string): RecordShape {
     const path = field.members[Number(places[i])];
     fields[name] = { ...field, members: path === undefined ? [] : [path] };
   }
+  // Nothing surrounds the records of a bare list.
+  if (isBare) for (const [name, { around: _, ...field }] of Object.entries(fields)) fields[name] = field;
   return { ...rest, fields, path: isBare ? "" : shape.path };
 }
 

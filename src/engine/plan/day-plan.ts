@@ -29,6 +29,9 @@ export interface DayReporting {
   title(plan: DayPlan, phase: Phase): string;
 }
 
+/** Rows on days on which a key's own calendar says closed, by key and local date. */
+export type ClosedDayRows = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
 /** Which key lacks which days, and the phases that heal it. */
 export interface DayPlan {
   readonly report: DayReport;
@@ -37,29 +40,37 @@ export interface DayPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer rows than usual, by key. */
   readonly thin: ReadonlyMap<string, readonly string[]>;
+  /** Null where nobody has looked. */
+  readonly closedDayRows: ClosedDayRows | null;
   /** Keys of which something was too slow to come, at the size of a day. */
   readonly timedOut: readonly string[];
   /** Local date on which it is made. */
   readonly madeOn: string;
 }
 
+/** What is asked about, and when. */
+export type DayRequest = Pick<Request, "from" | "to"> & { readonly now: Instant };
+
 /**
  * The plan of days for a scope whose series have one slot a local day, or null when nothing is due in it. The window is
- * what was asked for, else from the earliest `since` on, up to the last day that is due.
+ * what was asked for, else from the earliest `since` on, up to the last day that is due. Days of `closedDayRows` have
+ * data, whatever the calendar says.
  */
 export function dayPlanOf(
   scoped: readonly ScopedSeries[],
   reporting: DayReporting,
-  asked: Pick<Request, "from" | "to"> & { readonly now: Instant },
+  asked: DayRequest,
+  closedDayRows: ClosedDayRows | null = null,
 ): DayPlan | null {
-  const first = scoped[0];
-  if (first === undefined) return null;
-  const { zone } = first.series.axis.grid;
-  const window = windowOf(scoped, zone, asked);
-  if (window === null) return null;
+  const window = dayWindow(scoped, asked);
+  if (scoped[0] === undefined || window === null) return null;
+  const { zone } = scoped[0].series.axis.grid;
   const span = intervalOfDays(zone, window);
   const report = dayReport(
-    scoped.map((one) => keyDaysOf(one, reporting, span, asked.now)),
+    scoped.map((one) => {
+      const known = keyDaysOf(one, reporting, span, asked.now);
+      return { ...known, withData: [...known.withData, ...(closedDayRows?.get(one.entry.key)?.keys() ?? [])] };
+    }),
     window,
     { settings: reporting.report, holidays: reporting.holidays(window) },
   );
@@ -71,6 +82,7 @@ export function dayPlanOf(
     report,
     phases: phasesOf(report, reporting.pace, reporting.phases),
     names: new Map(names),
+    closedDayRows,
     timedOut: scoped
       .filter(({ standing }) => standing.gaps.some((gap) => gap.cause === "failed" && /^slow-window/.test(gap.reason)))
       .map(({ entry }) => entry.key),
@@ -86,11 +98,10 @@ export function dayPlanOf(
   };
 }
 
-function windowOf(
-  scoped: readonly ScopedSeries[],
-  zone: string,
-  { from, to, now }: Pick<Request, "from" | "to"> & { readonly now: Instant },
-): DaySpan | null {
+/** The local days that a plan for a scope is about, or null when nothing is due in it. */
+export function dayWindow(scoped: readonly ScopedSeries[], { from, to, now }: DayRequest): DaySpan | null {
+  const zone = scoped[0]?.series.axis.grid.zone;
+  if (zone === undefined) return null;
   const start = from ?? scoped.map(({ series }) => series.since).reduce(earlier);
   const due = scoped.map(({ series }) => dueUntil(series.axis, now)).reduce(earlier);
   const end = to === null ? due : earlier(to, due);

@@ -244,9 +244,7 @@ describe("a gap plan", () => {
     });
     expect(text).toContain("2024-03-28 Jueves Santo (18 con ventas, 0 cerradas, 1 sin datos)");
     expect(text).toContain("**Cierres declarados**: 2024-02-05 inventario (1 tienda)");
-    expect(text).toContain(
-      "**tienda_02 (AV. BOLIVAR)**: vendio en dias que su calendario da por cerrados (2024-02-05)",
-    );
+    expect(text).toContain("| tienda_02 (AV. BOLIVAR) | 2024-02-05 | inventario | - |");
     expect(commandsOf(text)[0]).toContain('--fecha-desde "2024-03-28 00:00" --fecha-hasta "2024-03-28 23:59"');
   });
 

@@ -1,3 +1,4 @@
+import type { Closure } from "../../core/calendar/store-calendar.ts";
 import type { Phase, PhaseStep } from "../../core/coverage/day-phases.ts";
 import type { DayReport, DayReportRow, HolidayCount, Priority, SharedClosure } from "../../core/coverage/day-report.ts";
 import { countDays, type DaySpan } from "../../core/time/local-days.ts";
@@ -13,6 +14,8 @@ export interface GapPlan {
   readonly names: ReadonlyMap<string, string>;
   /** Days that stand with far fewer lines than usual, by store. */
   readonly thin?: ReadonlyMap<string, readonly string[]>;
+  /** Lines on days that the store's own calendar calls closed, by store and date; null where nobody has looked. */
+  readonly closedDayRows?: ReadonlyMap<string, ReadonlyMap<string, number>> | null;
   /** Stores whose days the endpoint was too slow for. */
   readonly timedOut?: readonly string[];
   /** Local date on which it is written. */
@@ -39,6 +42,7 @@ export function renderGapPlan(plan: GapPlan): string {
     ],
     renderSummary(report),
     ["## Patron Detectado", "", ...patterns(plan).map((text, n) => `${n + 1}. ${text}`)],
+    ...renderTradedWhileClosed(plan),
     ...renderPhases(plan),
     renderScript(plan),
     renderVerification(report),
@@ -90,12 +94,6 @@ function patterns({ report, names, thin = new Map(), timedOut = [] }: GapPlan): 
         .filter(({ shape }) => shape === "trailing")
         .map(({ first }) => `**${title(key)}**: dejo de enviar ventas, nada desde ${first}`),
     ]),
-    ...rows
-      .filter(({ tradedWhileClosed }) => tradedWhileClosed.length > 0)
-      .map(
-        ({ key, tradedWhileClosed }) =>
-          `**${title(key)}**: vendio en dias que su calendario da por cerrados (${tradedWhileClosed.map(({ date }) => date).join(", ")})`,
-      ),
     ...[...thin].map(
       ([key, dates]) =>
         `**${title(key)}**: muy pocas ventas para ese dia de la semana (${dates.join(", ")}); el origen lo confirma`,
@@ -132,6 +130,45 @@ function closurePatterns(closures: readonly SharedClosure[]): readonly string[] 
       : []),
     ...(weekly > 0 ? [`**Cierre semanal**: ${counted(weekly, "dia")} de tienda sin ventas, OK no tener datos`] : []),
   ];
+}
+
+/** What stores sold on days that they call closed: a fact, not an error. No section where there is none. */
+function renderTradedWhileClosed({ report, names, closedDayRows = null }: GapPlan): readonly (readonly string[])[] {
+  const title = titleOf(names);
+  const found = report.rows.flatMap(({ key, tradedWhileClosed }) =>
+    tradedWhileClosed.map((closure) => ({ key, closure, lines: closedDayRows?.get(key)?.get(closure.date) ?? null })),
+  );
+  if (found.length === 0) return [];
+  return [
+    [
+      "## Ventas en Dias Cerrados",
+      "",
+      "Dias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.",
+      "",
+      "| Tienda | Dia | Por que cerrada | Lineas |",
+      "|--------|-----|-----------------|--------|",
+      ...found.map(
+        ({ key, closure, lines }) => `| ${title(key)} | ${closure.date} | ${closureText(closure)} | ${lines ?? "-"} |`,
+      ),
+    ],
+  ];
+}
+
+function closureText({ cause, reason }: Closure): string {
+  switch (cause) {
+    case "not-open-yet":
+      return "antes de su apertura";
+    case "gone":
+      return "despues de su cierre";
+    case "weekly":
+      return "cierre semanal";
+    case "yearly":
+    case "exception":
+    case "empty-at-source":
+      return reason;
+    default:
+      return cause satisfies never;
+  }
 }
 
 function holidayText({ date, name, withData, closed, open }: HolidayCount): string {

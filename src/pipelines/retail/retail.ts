@@ -151,7 +151,7 @@ function storeSeries(
     lookbackMs: settings.lookbackDays * DAY,
     params: {},
     ask: {
-      ...(own.branch === undefined ? {} : { branch: own.branch }),
+      branch: own.branch ?? "",
       warehouse: own.warehouse ?? "",
     },
   };

@@ -1,8 +1,9 @@
 import type { Column, Dataset } from "../../core/dataset/dataset.ts";
 
 // Sources hand over a line's fields under these names: factura linea tipo estado factura_original linea_original dia
-// (the stamp) reloj (a time of day, or a date and time) producto descripcion grupo cuadrante almacen almacen_nombre
-// cantidad peso unidad factor precio costo total costo_total descuento impuesto impuesto_bs total_usd moneda tasa version.
+// (the stamp) reloj (a time of day, or a date and time) producto descripcion grupo cuadrante sucursal (a branch code)
+// tienda (a store's id) almacen almacen_nombre cantidad peso unidad factor precio costo total costo_total descuento
+// impuesto impuesto_bs total_usd moneda tasa version.
 // Figures are decimal texts: they never were floats here.
 
 const MONEY = "DECIMAL(18,4)";
@@ -128,6 +129,12 @@ export const ventas: Dataset = {
       },
       { reason: "quantity_not_valid", bad: `${figure("cantidad")} is null` },
       { reason: "total_not_valid", bad: `${figure("total")} is null` },
+      // Another store's, or one that nobody knows: the sale is not this store's either way.
+      {
+        reason: "branch_not_of_the_store",
+        bad: `(raw.sucursal is not null and series.ask_branch <> '' and raw.sucursal <> series.ask_branch)
+          or (raw.tienda is not null and raw.tienda <> series.ubicacion_id)`,
+      },
       {
         reason: "warehouse_of_another_store",
         bad: "raw.almacen is not null and series.ask_warehouse <> '' and raw.almacen <> series.ask_warehouse",

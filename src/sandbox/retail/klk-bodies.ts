@@ -6,12 +6,16 @@ export function klkError(error: string, status = 200): Answer {
   return { status, contentType: "application/json", body: JSON.stringify({ error }), isData: false };
 }
 
-/** Lines in the endpoint's words; `warehouseName` is the store's. */
+/** Lines in the endpoint's words; `warehouseName` is the store's. They name their branch where `branchOf` tells it. */
 export function klkLines(
   lines: readonly SaleLine[],
-  parts: "arrays" | "objects" | "older",
-  warehouseName: string,
+  options: {
+    readonly parts: "arrays" | "objects" | "older";
+    readonly warehouseName: string;
+    readonly branchOf: ((store: string) => string) | null;
+  },
 ): readonly object[] {
+  const { parts, warehouseName, branchOf } = options;
   if (parts === "older") return lines.map(olderLine);
   const invoiceTotals = new Map<string, number>();
   for (const { invoice, total, tasa } of lines) {
@@ -25,6 +29,7 @@ export function klkLines(
     const [unitCost, cost] = [Number(line.unitCost), Number(line.costTotal)];
     const full = price * Number(line.quantity);
     return {
+      ...(branchOf === null ? {} : { sucursal: branchOf(line.store) }),
       numero_factura: line.invoice,
       linea: line.line,
       fecha: line.soldAt.slice(0, 10),

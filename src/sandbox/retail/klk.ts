@@ -30,6 +30,10 @@ export interface KlkSettings {
   readonly unknownBranch?: "error" | "empty";
   /** Some lines are there twice in every answer. Default false. */
   readonly repeatsLines?: boolean;
+  /** Answers say that they are for this branch, whatever was asked. Default the one that was. */
+  readonly answersFor?: string;
+  /** Lines of this store come along in every answer, and every line names its branch. Default none. */
+  readonly mixesIn?: string;
 }
 
 const PATH = "/ventas";
@@ -80,9 +84,10 @@ async function answerVentas(world: RetailWorld, settings: KlkSettings, request: 
   const found = store === undefined ? [] : await findLines(book, settings, question, store.id);
   const newestAt = store === undefined ? null : await book.newestAt(store.id);
   const { lines, faults } = spoil(world, settings, request, { found, days, newestAt });
-  const sent = klkLines(lines, settings.parts ?? "arrays", store?.name ?? "");
+  const branchOf = settings.mixesIn === undefined ? null : (id: string) => world.directory.storeOf(id)?.branch ?? id;
+  const sent = klkLines(lines, { parts: settings.parts ?? "arrays", warehouseName: store?.name ?? "", branchOf });
   const meta = {
-    sucursal: question.branch,
+    sucursal: settings.answersFor ?? question.branch,
     fecha_desde: question.fromDate,
     fecha_hasta: question.toDate,
     total_registros: sent.length,
@@ -98,7 +103,10 @@ async function findLines(
   store: string,
 ): Promise<readonly SaleLine[]> {
   // What was voided is no longer there: nothing tells that it was.
-  return await book.linesByClock({ ...question, store, hours: settings.hours ?? "per-day", withVoids: false });
+  const linesOf = (id: string): Promise<readonly SaleLine[]> =>
+    book.linesByClock({ ...question, store: id, hours: settings.hours ?? "per-day", withVoids: false });
+  const own = await linesOf(store);
+  return settings.mixesIn === undefined ? own : [...own, ...(await linesOf(settings.mixesIn))];
 }
 
 function spoil(

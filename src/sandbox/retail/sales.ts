@@ -28,6 +28,10 @@ export interface SalesSettings {
   readonly forbiddenStores?: readonly string[];
   /** Paths that this installation does not have. */
   readonly lacks?: readonly ("changes" | "summary")[];
+  /** Answers say that they are for this store, whatever was asked. Default the one that was. */
+  readonly answersFor?: string;
+  /** Lines of this store come along on every last page, and every line names its store. Default none. */
+  readonly mixesIn?: string;
 }
 
 const STORES_PATH = "/api/v1/stores";
@@ -130,7 +134,7 @@ async function linesAnswer(scene: Scene): Promise<Answer> {
   const page = found.slice(0, Math.max(0, Math.min(asked.limit, cap - offset)));
   const isCapped = page.length < Math.min(found.length, asked.limit) || (isLast && found.length > asked.limit);
   const hasNewest = isLast && !isCapped && page.at(-1)?.at === (await book.newestAt(store.id));
-  const { lines, applied } = spoilLines(
+  const { lines: own, applied } = spoilLines(
     { lines: page, spanMs: asked.end - asked.start, hasNewest },
     request.dataFaults,
     request.faultSettings,
@@ -144,13 +148,19 @@ async function linesAnswer(scene: Scene): Promise<Answer> {
     next -= MOVED_LINES;
     faults.push("moving");
   }
+  const { mixesIn } = scene.settings;
+  const strays = mixesIn === undefined || !isLast ? [] : await book.linesIn(mixesIn, asked, 0, asked.limit);
+  const lines = [...own, ...strays];
   const nextOffset = isLoop ? offset : isLast ? null : next;
   const nextCursor =
     nextOffset === null ? null : cursors.issue({ ...asked, store: store.id, offset: nextOffset }, performance.now());
   const { zone, currency } = world.directory.manifest;
   const body = {
     ...windowHead(scene, asked),
-    lines: lines.map((line) => wireLine(line, { zone, currency })),
+    lines: lines.map((line) => ({
+      ...(mixesIn === undefined ? {} : { store_id: line.store }),
+      ...wireLine(line, { zone, currency }),
+    })),
     page: { count: lines.length, cursor: nextCursor },
     ...windowTail(scene, asked),
   };
@@ -222,10 +232,10 @@ function badRange({ requestId }: ProviderRequest, message: string): Answer {
   return salesError("BAD_RANGE", message, requestId);
 }
 
-function windowHead({ world, store }: Scene, { start, end }: Asked): object {
+function windowHead({ world, settings, store }: Scene, { start, end }: Asked): object {
   const { zone } = world.directory.manifest;
   return {
-    store_id: store.id,
+    store_id: settings.answersFor ?? store.id,
     timezone: zone,
     from: zonedText(zone, start, "minute"),
     to: zonedText(zone, end, "minute"),

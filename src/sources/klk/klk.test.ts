@@ -82,13 +82,18 @@ describe("an answer", () => {
     });
   });
 
+  it("with lines for another branch is left to be judged line by line", () => {
+    expect(read({ meta: { sucursal: "SUC014" }, ventas: [line()] })).toMatchObject({ kind: "rows", rows: 1 });
+    expect(read([line({ sucursal: "SUC014" }), line()])).toMatchObject({ kind: "rows", rows: 2, strict: true });
+  });
+
   it("with lines of other types is left to be judged line by line", () => {
     expect(read([line(), line({ linea: "dos" })])).toMatchObject({ kind: "rows", rows: 2, strict: false });
   });
 
   it.each([
     ["that announces more lines than it has", { meta: { total_registros: 2 }, ventas: [line()] }, "transient"],
-    ["for another branch", { meta: { sucursal: "SUC014" }, ventas: [line()] }, "bad-request"],
+    ["without lines for another branch", { meta: { sucursal: "SUC014" }, ventas: [] }, "bad-request"],
     ["without lines", { meta: {} }, "transient"],
     ["with an error", { error: "error interno al consultar las ventas" }, "transient"],
     ["about a branch that is not there", { error: "la sucursal SUC099 no existe" }, "plan-value"],

@@ -26,7 +26,7 @@ export function klkSource({ days = 2 }: KlkSettings = {}): Source {
   return {
     name: "klk",
     system: "klk",
-    serves: ({ ask }) => ask.branch !== undefined,
+    serves: ({ ask }) => Boolean(ask.branch),
     records: KLK_RECORDS,
     silentCaps: [],
     splitsOnTimeout: true,
@@ -57,8 +57,9 @@ function readAnswer(series: Series, { status, isJson, json }: Answer): Reading {
   const { meta, ventas } = body as { readonly meta?: unknown; readonly ventas?: unknown };
   if (!Array.isArray(ventas)) return failure("transient", "neither an array nor an object with `ventas`");
   const { sucursal, total_registros: total } = (meta ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof sucursal === "string" && sucursal !== series.ask.branch) {
-    return failure("bad-request", `asked ${series.ask.branch}, answered for ${sucursal}: not stored`);
+  // Lines of another branch are judged one by one; none of another branch says nothing of the one that was asked.
+  if (ventas.length === 0 && typeof sucursal === "string" && sucursal !== series.ask.branch) {
+    return failure("bad-request", `asked ${series.ask.branch}, answered without lines for ${sucursal}`);
   }
   if (typeof total === "number" && total !== ventas.length) {
     return failure("transient", `${total} lines are announced and ${ventas.length} sent`);

@@ -23,6 +23,15 @@ export const KLK_RECORDS: RecordShape = {
     descripcion: text("producto", "descripcion_producto", "descripcion_", "descripcion"),
     grupo: text("producto", "grupo_articulo", "grupo"),
     cuadrante: text("producto", "cuadrante_producto", "cuadrante"),
+    // Lines of known answers do not name their branch; what surrounds them does.
+    sucursal: {
+      type: "string",
+      required: false,
+      nullable: true,
+      members: [["sucursal"], ["codigo_sucursal"]],
+      around: ["meta", "sucursal"],
+    },
+    tienda: absent(),
     almacen: text("cantidad", "codigo_almacen"),
     almacen_nombre: text("cantidad", "nombre_almacen"),
     cantidad: { ...figure("cantidad", "cantidad_vendida", "vendida"), required: true },

@@ -16,7 +16,7 @@ const CLASS: Readonly<Record<string, FailureClass>> = {
   GATEWAY_TIMEOUT: "slow-window",
 };
 
-/** What an answer means: an error by its code, also inside a 200; a page of the store that was asked for. */
+/** What an answer means: an error by its code, also inside a 200; a page of lines that says whose they are. */
 export function readAnswer(answer: Answer, store: string, pageAt: (cursor: string) => SourceRequest): Reading {
   const { status, isJson, json } = answer;
   const body = (isJson && typeof json === "object" && json !== null ? json : {}) as Body;
@@ -28,9 +28,10 @@ export function readAnswer(answer: Answer, store: string, pageAt: (cursor: strin
   if (status === 504) return failure("slow-window", "HTTP 504: the window takes too long");
   if (status < 200 || status >= 300 || !isJson) return null;
   if (!Array.isArray(body.lines)) return failure("transient", "the answer has no `lines`");
-  if (body.store_id !== store)
-    return failure("bad-request", `asked ${store}, answered for ${body.store_id}: not stored`);
   const lines: readonly unknown[] = body.lines;
+  // Lines of another store are judged one by one; none of another store says nothing of the one that was asked.
+  if (typeof body.store_id !== "string" || (lines.length === 0 && body.store_id !== store))
+    return failure("bad-request", `asked ${store}, answered ${lines.length} lines for ${body.store_id}: not stored`);
   const { count, cursor } = (body.page ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof count === "number" && count !== lines.length) {
     return failure("transient", `${count} lines are announced and ${lines.length} sent`);

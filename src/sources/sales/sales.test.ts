@@ -88,12 +88,22 @@ describe("an answer", () => {
     expect([first > second, second > third]).toEqual([true, true]);
   });
 
+  it("with lines of another store is left to be judged line by line", () => {
+    const lines = [line("1", "2026-01-10T08:00:00-04:00")];
+    expect(read(page(lines, { store_id: "tienda_08" }))).toMatchObject({ kind: "rows", rows: 1 });
+  });
+
   it("says where registers have not synced yet", () => {
     expect(read(page([], { complete: false }))).toMatchObject({ kind: "rows", provisional: true });
   });
 
   it.each([
-    ["of another store", page([], { store_id: "tienda_08" }), "bad-request"],
+    ["without lines for another store", page([], { store_id: "tienda_08" }), "bad-request"],
+    [
+      "that does not say whose it is",
+      page([line("1", "2026-01-10T08:00:00-04:00")], { store_id: null }),
+      "bad-request",
+    ],
     ["that announces more lines than it has", page([], { page: { count: 3, cursor: null } }), "transient"],
     ["with an error inside a 200", { error: { code: "INTERNAL", message: "no" } }, "transient"],
     ["that is a login page", "<html>login</html>", "transient"],

@@ -34,19 +34,14 @@ export function salesSource({ days = 2, limit = 1_000 }: SalesSettings = {}): So
     windows: ({ axis }, gaps, most = days) =>
       coverWithin(gaps, (start) => addSlots(axis.grid, start, Math.min(most, MOST_DAYS))),
     request: (series, window) => ({ method: "GET", target: targetOf(series, window, limit) }),
-    classify: (series, request, answer) => readAnswer(answer, idOf(series), (cursor) => nextPage(request, cursor)),
+    classify: (series, request, answer) => readAnswer(answer, series.entry, (cursor) => nextPage(request, cursor)),
   };
-}
-
-/** How the endpoint names a store: its own id, where the registry gives one. */
-function idOf({ ask, entry }: Series): string {
-  return ask.store ?? entry;
 }
 
 function targetOf(series: Series, { start, end }: Interval, limit: number): string {
   const { zone } = series.axis.grid;
   const query = `from=${minuteText(zone, start)}&to=${minuteText(zone, end)}&limit=${limit}`;
-  return `/api/v1/stores/${encodeURIComponent(idOf(series))}/sales?${query}`;
+  return `/api/v1/stores/${encodeURIComponent(series.entry)}/sales?${query}`;
 }
 
 /** The same window behind a cursor. */
@@ -95,6 +90,8 @@ const SALES_RECORDS: RecordShape = {
     descripcion: text("description"),
     grupo: absent,
     cuadrante: absent,
+    sucursal: absent,
+    tienda: { ...text("store_id"), around: ["store_id"] },
     almacen: absent,
     almacen_nombre: absent,
     cantidad: figure("quantity", true),

@@ -34,6 +34,8 @@ export function ventasTableRecords(zone: string): RecordShape & { readonly reade
       descripcion: text(),
       grupo: text(),
       cuadrante: text(),
+      sucursal: text(),
+      tienda: text(),
       almacen: text(),
       almacen_nombre: text(),
       cantidad: text(true),

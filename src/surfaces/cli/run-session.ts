@@ -1,6 +1,7 @@
 import type { Plan, Request } from "../../core/plan/plan.ts";
 import { formatInstant, instant } from "../../core/time/instant.ts";
 import { localDate } from "../../core/time/zone.ts";
+import { rowsOnClosedDays } from "../../engine/plan/closed-days.ts";
 import { dayPlanOf } from "../../engine/plan/day-plan.ts";
 import { type ScopedSeries, scopeOf } from "../../engine/plan/scope.ts";
 import { selection } from "../../engine/plan/selection.ts";
@@ -152,8 +153,10 @@ export class RunSession {
     const { output } = this.#context;
     const { bound } = select(this.#opened.project, request.selector);
     const reporting = (await bound.dayReporting?.()) ?? null;
-    if (reporting === null) printMatrix(output, scoped, columnsOf(this.#opened, request));
-    else printDays(output, scoped, dayPlanOf(scoped, reporting, { ...request, now: businessNow }));
+    if (reporting === null) return printMatrix(output, scoped, columnsOf(this.#opened, request));
+    const asked = { ...request, now: businessNow };
+    const closed = output.json ? null : await rowsOnClosedDays(this.#opened.project, scoped, reporting, asked);
+    printDays(output, scoped, dayPlanOf(scoped, reporting, asked, closed));
   }
 
   /** Records that a run ended with an error before it could close. */

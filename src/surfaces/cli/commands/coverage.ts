@@ -10,7 +10,7 @@ import { printDays } from "../render/days.ts";
 import { matrixOf, printMatrix } from "../render/matrix.ts";
 import type { RequestFlags } from "../request.ts";
 import { columnsOf } from "../run-session.ts";
-import { type Reading, readDayPlan, readScope } from "./reading.ts";
+import { CLOSED_DAYS_UNSEEN, type Reading, readDayPlan, readScope } from "./reading.ts";
 
 /** The completeness matrix as of business now. */
 export function coverage(
@@ -33,7 +33,8 @@ export function coverage(
       else {
         output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC`);
         output.line();
-        const days = await readDayPlan(reading);
+        const days = await readDayPlan(reading, output.json ? null : opened.project);
+        if (!output.json && days?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
         if (days === null) printMatrix(output, scoped, columns);
         else printDays(output, scoped, days.plan);
       }

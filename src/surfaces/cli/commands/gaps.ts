@@ -1,17 +1,18 @@
 import { writeFile } from "node:fs/promises";
-import { type Gap, placeOf } from "../../../core/coverage/gaps.ts";
+import { placeOf } from "../../../core/coverage/gaps.ts";
 import { cut, type Segment, thinSegments } from "../../../core/coverage/segment.ts";
 import { RetrofillError } from "../../../core/errors.ts";
-import { countSlotsOf } from "../../../core/time/grid.ts";
+import { countSlotsOf, isOfDays } from "../../../core/time/grid.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import type { Interval } from "../../../core/time/interval.ts";
 import { clip } from "../../../core/time/interval-set.ts";
+import { daysTouched } from "../../../core/time/local-days.ts";
 import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
 import type { RequestFlags } from "../request.ts";
-import { readDayPlan, readScope } from "./reading.ts";
+import { CLOSED_DAYS_UNSEEN, readDayPlan, readScope } from "./reading.ts";
 
 /** Longer lists are cut for people; `--json` has all. */
 const SHOWN = 40;
@@ -26,14 +27,19 @@ export function gaps(
       const reading = await readScope(opened, selector, flags);
       const { scoped, now } = reading;
       const { output } = context;
-      const planned = await readDayPlan(reading);
+      // The rows are looked at only for who wants the report: the rest is the ledger's.
+      const wantsReport = flags.report !== undefined || output.json;
+      const planned = await readDayPlan(reading, wantsReport ? opened.project : null);
+      if (wantsReport && planned?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
       if (flags.report !== undefined) await writeReport(context, flags.report, planned);
       const open = scoped.flatMap((one) => one.standing.gaps.map((gap) => ({ one, gap })));
       const empty = scoped.flatMap((one) => one.standing.empty.map((segment) => ({ one, segment })));
       const refused = scoped.flatMap((one) => one.standing.refused.map((segment) => ({ one, segment })));
       const waived = scoped.flatMap((one) => one.standing.waived.map((waiver) => ({ one, waiver })));
       const thin = scoped.flatMap((one) => thinOf(one).map((segment) => ({ one, segment })));
-      output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC, ends exclusive`);
+      output.line(
+        `As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC; ${readingOf(scoped)}`,
+      );
       output.line();
       if (open.length === 0) output.line(`No gaps in ${plural(scoped.length, "series", "series")}.`);
       else {
@@ -125,7 +131,7 @@ async function writeReport(
 }
 
 /** The report as data: both meanings of coverage under their names. */
-function reportDocument({ report, phases, names }: DayPlan): object {
+function reportDocument({ report, phases, names, closedDayRows }: DayPlan): object {
   return {
     window: { ...report.window, days: report.days },
     keys: report.rows.map(({ key, requestedWindow, firstToLast, priority, start, open, closed, gaps: own }) => ({
@@ -144,6 +150,18 @@ function reportDocument({ report, phases, names }: DayPlan): object {
     })),
     common: report.common,
     closures: report.closures,
+    traded_while_closed:
+      closedDayRows &&
+      report.rows.flatMap(({ key, tradedWhileClosed }) =>
+        tradedWhileClosed.map(({ date, cause, reason }) => ({
+          key,
+          name: names.get(key) ?? null,
+          date,
+          cause,
+          reason,
+          rows: closedDayRows.get(key)?.get(date) ?? 0,
+        })),
+      ),
     holidays: report.holidays,
     phases,
   };
@@ -155,15 +173,24 @@ function printSpans(
 ): void {
   const rows = spans
     .slice(0, SHOWN)
-    .map(([one, span, slots, why]) => [
-      one.series.key,
-      formatShort(span.start),
-      formatShort(span.end),
-      slots === null ? "" : count(slots),
-      why,
-    ]);
+    .map(([one, span, slots, why]) => [one.series.key, ...shown(one, span), slots === null ? "" : count(slots), why]);
   for (const line of table(["SERIES", "FROM", "TO", "SLOTS", "WHY"], rows, [3])) output.line(`  ${line}`);
   if (spans.length > SHOWN) output.line(`  … and ${count(spans.length - SHOWN)} more (--json lists all)`);
+}
+
+/** How the stretches are to be read. */
+function readingOf(scoped: readonly ScopedSeries[]): string {
+  const days = scoped.filter(({ series }) => isOfDays(series.axis.grid)).length;
+  if (days === 0) return "ends exclusive";
+  const local = "days are local, the last one included";
+  return days === scoped.length ? local : `${local}; times are UTC, ends exclusive`;
+}
+
+/** First and last of a stretch as people read them: local dates where slots are days, otherwise UTC, the end exclusive. */
+function shown({ series: { axis } }: ScopedSeries, span: Interval): readonly [string, string] {
+  if (!isOfDays(axis.grid)) return [formatShort(span.start), formatShort(span.end)];
+  const { first, last } = daysTouched(axis.grid.zone, span);
+  return [first, last];
 }
 
 /** Stretches of the scope that stand with far fewer rows than usual. */
@@ -178,23 +205,24 @@ function slotsIn({ series, standing }: ScopedSeries, span: Interval): number {
 
 /** Gaps that many series share, so that one cause is not read as many. */
 function patternsOf(scoped: readonly ScopedSeries[]): readonly string[] {
-  const byRange = new Map<string, { gap: Gap; keys: string[] }>();
-  for (const { series, standing } of scoped) {
-    for (const gap of standing.gaps) {
-      const id = `${gap.start} ${gap.end}`;
-      const found = byRange.get(id) ?? { gap, keys: [] };
+  const byRange = new Map<string, { from: string; to: string; keys: string[] }>();
+  for (const one of scoped) {
+    for (const gap of one.standing.gaps) {
+      const [from, to] = shown(one, gap);
+      const id = `${from} ${to}`;
+      const found = byRange.get(id) ?? { from, to, keys: [] };
       byRange.set(id, found);
-      found.keys.push(series.key);
+      found.keys.push(one.series.key);
     }
   }
   return [...byRange.values()]
     .filter(({ keys }) => keys.length > 1 && keys.length >= scoped.length / 2)
-    .map(
-      ({ gap, keys }) =>
-        `  common to ${keys.length} of ${scoped.length} series: ${formatShort(gap.start)} to ${formatShort(gap.end)}`,
-    );
+    .map(({ from, to, keys }) => `  common to ${keys.length} of ${scoped.length} series: ${from} to ${to}`);
 }
 
-function spanOf(one: ScopedSeries, span: Interval): object {
-  return { key: one.series.key, start: formatInstant(span.start), end: formatInstant(span.end) };
+function spanOf({ series: { key, axis } }: ScopedSeries, span: Interval): object {
+  const instants = { key, start: formatInstant(span.start), end: formatInstant(span.end) };
+  if (!isOfDays(axis.grid)) return instants;
+  const { first, last } = daysTouched(axis.grid.zone, span);
+  return { ...instants, first_day: first, last_day: last };
 }

@@ -1,12 +1,16 @@
 import type { Dataset } from "../../../core/dataset/dataset.ts";
 import type { Request } from "../../../core/plan/plan.ts";
 import type { Instant } from "../../../core/time/instant.ts";
+import { rowsOnClosedDays } from "../../../engine/plan/closed-days.ts";
 import { type DayPlan, type DayReporting, dayPlanOf } from "../../../engine/plan/day-plan.ts";
 import { type ScopedSeries, scopeOf } from "../../../engine/plan/scope.ts";
 import { selection } from "../../../engine/plan/selection.ts";
-import type { BoundPipeline } from "../../../engine/project.ts";
+import type { BoundPipeline, Project } from "../../../engine/project.ts";
 import type { OpenProject } from "../host.ts";
 import { type RequestFlags, readRequest } from "../request.ts";
+
+/** Said where rows could not be looked at. */
+export const CLOSED_DAYS_UNSEEN = "closed days are taken to be without rows: somebody is writing to the data file";
 
 export interface Reading {
   readonly bound: BoundPipeline;
@@ -28,15 +32,18 @@ export async function readScope(opened: OpenProject, selector: string | null, fl
   return { bound, datasets, request, now, scoped };
 }
 
-/** The plan of days of what was read, with how it is written; null where the pipeline is none of days. */
-export async function readDayPlan({
-  bound,
-  scoped,
-  request,
-  now,
-}: Reading): Promise<{ readonly plan: DayPlan; readonly reporting: DayReporting } | null> {
+/**
+ * The plan of days of what was read, with how it is written; null where the pipeline is none of days. With a project,
+ * what keys sold on closed days is looked up in the rows.
+ */
+export async function readDayPlan(
+  { bound, scoped, request, now }: Reading,
+  project: Project | null = null,
+): Promise<{ readonly plan: DayPlan; readonly reporting: DayReporting } | null> {
   const reporting = (await bound.dayReporting?.()) ?? null;
   if (reporting === null) return null;
-  const plan = dayPlanOf(scoped, reporting, { ...request, now });
+  const asked = { ...request, now };
+  const closed = project === null ? null : await rowsOnClosedDays(project, scoped, reporting, asked);
+  const plan = dayPlanOf(scoped, reporting, asked, closed);
   return plan && { plan, reporting };
 }

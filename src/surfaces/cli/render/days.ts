@@ -3,7 +3,7 @@ import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { daysOf } from "../../html/coverage-document.ts";
 import type { DayState } from "../../html/document.ts";
-import { type Output, table } from "../output.ts";
+import { type Output, plural, table } from "../output.ts";
 
 const MARKS: Readonly<Record<DayState, string>> = {
   covered: "█",
@@ -71,9 +71,24 @@ export function printDays(output: Output, scoped: readonly ScopedSeries[], plan:
   const legend = (Object.keys(MARKS) as DayState[]).filter((state) => used.has(state));
   output.line();
   output.line(legend.map((state) => `${MARKS[state]} ${LEGEND[state]}`).join("   "));
+  const dark = plan?.report.rows.filter(({ start }) => start?.kind === "dark") ?? [];
+  if (dark.length > 0) {
+    output.line(
+      `No data at all: ${dark.map(({ key, open }) => `${titleOf(plan, key)}${askedText(open.length)}`).join("; ")}`,
+    );
+  }
   output.line(
     "OF WINDOW counts every day that was asked about and in the key's life; FIRST TO LAST only between its own first and last data.",
   );
+}
+
+function titleOf(plan: DayPlan | null, key: string): string {
+  const name = plan?.names.get(key);
+  return name === undefined ? key : `${key} (${name})`;
+}
+
+function askedText(openDays: number): string {
+  return openDays === 0 ? ", every day asked twice" : `, ${plural(openDays, "day")} still open`;
 }
 
 function figuresOf(report: DayReport | null, key: string): readonly string[] {
