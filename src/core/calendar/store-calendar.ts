@@ -1,5 +1,5 @@
 import { RetrofillError } from "../errors.ts";
-import { HOUR, instant, MINUTE } from "../time/instant.ts";
+import { DAY, HOUR, instant, MINUTE } from "../time/instant.ts";
 import { type Interval, overlapOf } from "../time/interval.ts";
 import { datesOf, daysTouched } from "../time/local-days.ts";
 import { fromLocalMs, parseDate } from "../time/zone.ts";
@@ -90,8 +90,9 @@ export function storeCalendar(declared: StoreDeclaration): StoreCalendar {
   const { zone } = declared;
   const yearly = new Map(declared.closedYearly.map((one) => [one.monthDay, one]));
   const exceptions = new Map(declared.exceptions.map((one) => [one.date, one]));
+  const weekly = WEEKDAYS.map((day) => timesOf(declared.weekly[day]));
 
-  const closureOn = (date: string): Closure | null => {
+  const closureOn = (date: string, midnight = parseDate(date)): Closure | null => {
     if (declared.opened !== null && date < declared.opened)
       return { date, cause: "not-open-yet", reason: `opened ${declared.opened}` };
     if (declared.closed !== null && date >= declared.closed)
@@ -100,21 +101,21 @@ export function storeCalendar(declared: StoreDeclaration): StoreCalendar {
     if (exception) return exception.hours === null ? { date, cause: "exception", reason: exception.reason } : null;
     const everyYear = yearly.get(date.slice(5));
     if (everyYear) return { date, cause: "yearly", reason: everyYear.reason };
-    const weekday = weekdayOf(date);
-    return declared.weekly[weekday] === null ? { date, cause: "weekly", reason: `closed on ${weekday}s` } : null;
+    const weekday = weekdayNo(midnight);
+    return weekly[weekday] === null ? { date, cause: "weekly", reason: `closed on ${WEEKDAYS[weekday]}s` } : null;
   };
 
-  const sessionOn = (date: string): Session | null => {
-    if (closureOn(date) !== null) return null;
-    const usual = declared.weekly[weekdayOf(date)];
-    const hours = exceptions.get(date)?.hours ?? usual;
-    if (hours === null) return null;
-    const midnight = parseDate(date);
-    const open = fromLocalMs(zone, midnight + timeOfDay(hours.open));
-    const close = fromLocalMs(zone, midnight + timeOfDay(hours.close));
+  const sessionOn = (date: string, midnight: number): Session | null => {
+    if (closureOn(date, midnight) !== null) return null;
+    const usual = weekly[weekdayNo(midnight)] ?? null;
+    const own = exceptions.get(date)?.hours;
+    const times = own ? timesOf(own) : usual;
+    if (times === null) return null;
+    const open = fromLocalMs(zone, midnight + times.open);
+    const close = fromLocalMs(zone, midnight + times.close);
     // A clock change may swallow the whole session.
     if (open >= close) return null;
-    return { date, open, close, early: usual !== null && timeOfDay(hours.close) < timeOfDay(usual.close) };
+    return { date, open, close, early: usual !== null && times.close < usual.close };
   };
 
   return {
@@ -122,12 +123,14 @@ export function storeCalendar(declared: StoreDeclaration): StoreCalendar {
     version: versionOf(declared),
     zone,
     known: KNOWN,
-    closureOn,
+    closureOn: (date) => closureOn(date),
     sessions: (span) => {
       const within = overlapOf(span, KNOWN);
       if (within === null) return [];
-      return datesOf(daysTouched(zone, within)).flatMap((date) => {
-        const session = sessionOn(date);
+      const days = daysTouched(zone, within);
+      const first = parseDate(days.first);
+      return datesOf(days).flatMap((date, i) => {
+        const session = sessionOn(date, first + i * DAY);
         return session !== null && session.open < within.end && within.start < session.close ? [session] : [];
       });
     },
@@ -212,8 +215,14 @@ function repeated(names: readonly string[]): readonly string[] {
   return [...new Set(names.filter((name, n) => names.indexOf(name) !== n))];
 }
 
-function weekdayOf(date: string): Weekday {
-  return WEEKDAYS[new Date(date).getUTCDay()] as Weekday;
+/** Place in `WEEKDAYS` of the day that starts at a UTC midnight. */
+function weekdayNo(midnight: number): number {
+  return new Date(midnight).getUTCDay();
+}
+
+/** Checked hours as milliseconds after local midnight. */
+function timesOf(hours: StoreHours | null): { readonly open: number; readonly close: number } | null {
+  return hours === null ? null : { open: timeOfDay(hours.open), close: timeOfDay(hours.close) };
 }
 
 /** Milliseconds after local midnight of a checked `HH:MM`. */

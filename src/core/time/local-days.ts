@@ -26,7 +26,8 @@ export function shiftDate(date: string, days: number): string {
 /** Every date of the span, in order; none when `last` comes before `first`. */
 export function datesOf(span: DaySpan): readonly string[] {
   const dates: string[] = [];
-  for (let day = parseDate(span.first); day <= parseDate(span.last); day += DAY) dates.push(dateOf(day));
+  const last = parseDate(span.last);
+  for (let day = parseDate(span.first); day <= last; day += DAY) dates.push(dateOf(day));
   return dates;
 }
 
