@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { DuckDBConnection } from "@duckdb/node-api";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { candlesOnly } from "../../../test/candles-only.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { DAY, HOUR, instant } from "../../core/time/instant.ts";
@@ -73,6 +74,37 @@ it.each([true, false])("a coin's day ends a millisecond before UTC midnight, or 
     [second, start, end, 11, "polygon"],
     [third, start, start + 1, 12, "polygon"],
   ]);
+});
+
+it("a record is held against the series of its own name alone, however many a day has", async () => {
+  const plans: string[] = [];
+  const run = DuckDBConnection.prototype.run;
+  const spy = vi.spyOn(DuckDBConnection.prototype, "run").mockImplementation(async function (
+    this: DuckDBConnection,
+    ...[sql, ...rest]: Parameters<typeof run>
+  ) {
+    if (sql.startsWith("insert into staged_t"))
+      plans.push(JSON.stringify((await this.runAndReadAll(`explain ${sql}`)).getRows()));
+    return run.call(this, sql, ...rest);
+  });
+  try {
+    const start = Date.UTC(2024, 0, 7);
+    const names = Array.from({ length: 200 }, (_, i) => `C${i}`);
+    const { inserted } = await publish(
+      names.map((symbol) => daysOf(symbol, "crypto")),
+      { start: instant(start), end: instant(start + DAY) },
+      names.map((name) => bar(`X:${name}USD`, start + DAY, 10)),
+      true,
+    );
+    expect(inserted).toBe(200);
+  } finally {
+    spy.mockRestore();
+  }
+  expect(plans.length).toBeGreaterThan(0);
+  for (const plan of plans) {
+    expect(plan).toContain("HASH_JOIN");
+    expect(plan).not.toMatch(/NESTED_LOOP_JOIN|BLOCKWISE_NL_JOIN|CROSS_PRODUCT|PIECEWISE_MERGE_JOIN|IE_JOIN/);
+  }
 });
 
 async function publish(
