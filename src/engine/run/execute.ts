@@ -413,7 +413,7 @@ class RunWorker {
       if (control !== "none") return { kind: "control", control };
       if (this.#signal.aborted) return { kind: "interrupted" };
       const receipt = await buildWindows(this.#making(dataset), this.#run, group, {
-        isWhole: all && groups.length === 1,
+        isWhole: all,
       });
       if (receipt) this.#published(dataset, receipt);
     }
