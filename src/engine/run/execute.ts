@@ -13,6 +13,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
 import type { Lane } from "../budget-port.ts";
 import { groupsOf as buildGroups, buildWindows, type MakeContext, type Unmade } from "../build/build-windows.ts";
+import { type DoneAlready, doneAlready } from "../build/done-already.ts";
 import { type BuildContext, publishChunks, recoverPublications, rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
@@ -377,34 +378,37 @@ class RunWorker {
   /** Makes anew what the plan rebuilds, and everything that depends on what changed, inputs first. */
   async #makeAll(): Promise<StageEnd> {
     for (const dataset of this.#datasets) {
-      await this.#takeBack(dataset);
-      if (this.#buildStep(dataset)?.rebuild && dataset.extract !== null) {
+      const done = await doneAlready(this.#project.ledger, this.#run, dataset);
+      await this.#takeBack(dataset, done);
+      if (this.#buildStep(dataset)?.rebuild && dataset.extract !== null && !done.isRebuilt) {
         this.#observe({ type: "notice", text: `${dataset.name}: made anew from bronze, 0 calls` });
         const receipt = await rebuildDataset(this.#build(dataset), this.#run);
         if (receipt) this.#published(dataset, receipt);
       }
       if (dataset.transform === null) continue;
-      const end = await this.#make(dataset);
+      const end = await this.#make(dataset, done);
       if (end.kind !== "done") return end;
     }
     return { kind: "done" };
   }
 
   /** Takes back what the run named in the plan did to a dataset. */
-  async #takeBack(dataset: Dataset): Promise<void> {
+  async #takeBack(dataset: Dataset, done: DoneAlready): Promise<void> {
     const { revert } = this.#plan.request;
     if (revert === null || dataset.extract === null) return;
     const [footprint] = await footprintOf(this.#project.ledger, [dataset], revert);
     if (!footprint) return;
-    const receipt = await revertDataset(this.#build(dataset), this.#run, revert, footprint);
-    if (receipt) this.#published(dataset, receipt);
+    if (!done.isTakenBack) {
+      const receipt = await revertDataset(this.#build(dataset), this.#run, revert, footprint);
+      if (receipt) this.#published(dataset, receipt);
+    }
     await recordRevert(this.#project, revert, this.#run.reason ?? "");
   }
 
-  async #make(dataset: Dataset): Promise<StageEnd> {
+  async #make(dataset: Dataset, done: DoneAlready): Promise<StageEnd> {
     const scoped = await this.#scope([dataset]);
     const all = this.#buildStep(dataset)?.rebuild === true;
-    const unmade = scoped.flatMap((one): readonly Unmade[] => unmadeOf(one, all));
+    const unmade = scoped.flatMap((one): readonly Unmade[] => unmadeOf(one, { all, done }));
     const groups = buildGroups(unmade, this.#bound.publishRows);
     if (groups.length > 0)
       this.#observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
@@ -571,12 +575,16 @@ class RunWorker {
 }
 
 /** What has to be made of a series: what lacks in the requested range and can be made, what is stale; or all of it. */
-function unmadeOf({ series, making, standing, segments }: ScopedSeries, all: boolean): readonly Unmade[] {
+function unmadeOf(
+  { series, making, standing, segments }: ScopedSeries,
+  { all, done }: { readonly all: boolean; readonly done: DoneAlready },
+): readonly Unmade[] {
   if (making === null) return [];
   const scope = standing.scope === null ? EMPTY : [standing.scope];
   const unmade = unmadeSet(segments, { ...making, scope });
   const withdrawn = withdrawnSet(segments, making.ready);
-  const windows = all ? union(unmade, subtract(setOf(segments, "covered"), withdrawn)) : unmade;
+  const settled = union(withdrawn, done.made.get(series.key) ?? EMPTY);
+  const windows = all ? union(unmade, subtract(setOf(segments, "covered"), settled)) : unmade;
   return windows.length + withdrawn.length === 0 ? [] : [{ series, windows, withdrawn }];
 }
 
