@@ -245,6 +245,25 @@ describe.each(NAMES)("%s that is killed and resumed equals one that was not", (n
   });
 });
 
+it("a revert that was killed is resumed, not begun again", async () => {
+  const { from, job, calm } = kinds.get("revert") as Kind;
+  const dir = await copyOf(from);
+  const [env, args] = [sourceEnv(sandbox.url), ["--project", dir, "--json"]];
+  const first = await work([...args, ...job.command], {
+    env,
+    killAt: { at: "duckdb", when: "after", nth: 1, text: "^commit" },
+  });
+  expect(first.signal).toBe("SIGKILL");
+  const again = await work([...args, ...job.command], { env });
+  const resume = `resume ${await idOf(dir)}`;
+  expect([again.exit, JSON.parse(again.stdout).error]).toMatchObject([
+    5,
+    { code: "RUN_STATE", hint: `retrofill ${resume}` },
+  ]);
+  expect((await work([...args, ...resume.split(" ")], { env })).exit).toBe(0);
+  expect(await differences(calm, dir, { objects: true })).toMatchObject({ ...SAME, "images too many": 0 });
+});
+
 it(`whatever is made without asking, at random instants, until ${KILLS} kills struck`, async () => {
   const random = randomNumbers(SEED);
   for (let turn = 0; struckSoFar() < KILLS; turn++) {
