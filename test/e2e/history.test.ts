@@ -81,7 +81,8 @@ describe("reprocess", () => {
     const before = await stored(at);
     const history = await at.json("sql", "select count(*) as n from market_data__history");
     await rm(join(at.dir, ".retrofill", "data.duckdb"));
-    await at.configure({ source: { baseUrl: CLOSED_PORT } });
+    // Features are made anew in several parts.
+    await at.configure({ source: { baseUrl: CLOSED_PORT }, publishRows: 400 });
     const asked = at.asked.length;
     const planned = await at.cli("plan", "ohlcv+");
     expect(planned.out + planned.err).not.toContain("ECONNREFUSED");

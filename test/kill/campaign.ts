@@ -1,15 +1,21 @@
 import { spawn } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import Database from "libsql";
+import { folderOf, insertedFolder } from "../../src/adapters/store/before-image.ts";
+import { tableName } from "../../src/adapters/store/tables.ts";
+import type { Segments } from "../../src/core/coverage/segment.ts";
+import type { Dataset } from "../../src/core/dataset/dataset.ts";
 import { type Request, requestFor } from "../../src/core/plan/plan.ts";
 import { scopeOf } from "../../src/engine/plan/scope.ts";
 import { type Project, select } from "../../src/engine/project.ts";
 import { verifyAudit } from "../../src/engine/prove/audit.ts";
 import { verifyDataset } from "../../src/engine/prove/verify.ts";
 import { openProject } from "../../src/main.ts";
+import { marketData } from "../../src/pipelines/ohlcv/market-data.ts";
 import { type KillPoint, pointName } from "./kill-points.ts";
 import { CONCURRENCY } from "./world.ts";
 
@@ -63,17 +69,35 @@ export function work(
   });
 }
 
-/** The last run of a project, read beside whatever a killed process left, without repairing it. */
-export function lastRun(dir: string): { readonly id: string; readonly status: string; readonly runs: number } | null {
-  const db = new Database(join(dir, ".retrofill", "ledger.db"), { readonly: true });
+/**
+ * The last run of a project, read from a copy of whatever a killed process left: nothing is repaired, and no lock that
+ * this process has on the file is in the way of the next worker.
+ */
+export async function lastRun(
+  dir: string,
+): Promise<{ readonly id: string; readonly status: string; readonly runs: number } | null> {
+  const copy = await mkdtemp(join(tmpdir(), "kill-ledger-"));
   try {
-    const row = db
-      .prepare("select id, status, (select count(*) from run) as runs from run order by ordinal desc limit 1")
-      .get() as { id: string; status: string; runs: number } | undefined;
-    return row ?? null;
+    for (const name of ["ledger.db", "ledger.db-wal"]) {
+      await cp(join(dir, ".retrofill", name), join(copy, name)).catch(ignoreAbsent);
+    }
+    const db = new Database(join(copy, "ledger.db"));
+    try {
+      const row = db
+        .prepare("select id, status, (select count(*) from run) as runs from run order by ordinal desc limit 1")
+        .get() as { id: string; status: string; runs: number } | undefined;
+      return row ?? null;
+    } finally {
+      db.close();
+    }
   } finally {
-    db.close();
+    await rm(copy, { recursive: true, force: true });
   }
+}
+
+/** A ledger that was closed has no log beside it. */
+function ignoreAbsent(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 export type Kill = { readonly point: KillPoint } | { readonly afterMs: number };
@@ -88,25 +112,45 @@ export interface Campaign {
   readonly end: WorkerEnd;
 }
 
+/** A command that opens a run, and one that shows at its end that nothing is left to do. */
+export interface Job {
+  readonly command: readonly string[];
+  readonly after: readonly string[];
+}
+
 /** Fills `dir`, struck by one kill after the other and resumed each time, until nothing is left to do. */
-export async function fill(
+export function fill(
   dir: string,
   kills: readonly Kill[],
   env: Readonly<Record<string, string>>,
   selector = "ohlcv",
 ): Promise<Campaign> {
-  const runsBefore = lastRun(dir)?.runs ?? 0;
+  const command = ["run", selector];
+  return carryOut(dir, kills, env, { command, after: command });
+}
+
+/**
+ * Carries out a command in `dir`, struck by one kill after the other. Where a kill left an open run it is resumed,
+ * where none was opened yet the command is given again.
+ */
+export async function carryOut(
+  dir: string,
+  kills: readonly Kill[],
+  env: Readonly<Record<string, string>>,
+  job: Job,
+): Promise<Campaign> {
+  const runsBefore = (await lastRun(dir))?.runs ?? 0;
   const struck: string[] = [];
   const missed: string[] = [];
   const inFlight = new Map<string, number>();
-  const command = (): readonly string[] | null => {
-    const run = lastRun(dir);
-    if (run === null || run.runs === runsBefore) return ["--project", dir, "--json", "run", selector];
+  const command = async (): Promise<readonly string[] | null> => {
+    const run = await lastRun(dir);
+    if (run === null || run.runs === runsBefore) return ["--project", dir, "--json", ...job.command];
     return isOpen(run.status) ? ["--project", dir, "--json", "resume", run.id] : null;
   };
   for (const [i, kill] of kills.entries()) {
     const name = "point" in kill ? pointName(kill.point) : "at a random instant";
-    const args = command();
+    const args = await command();
     if (args === null) {
       missed.push(name);
       continue;
@@ -125,8 +169,8 @@ export async function fill(
     struck.push(name);
     for (const target of await underWay(traceFile)) inFlight.set(target, (inFlight.get(target) ?? 0) + 1);
   }
-  const args = command();
-  const end = await work(args ?? ["--project", dir, "--json", "run", selector], { env });
+  const args = await command();
+  const end = await work(args ?? ["--project", dir, "--json", ...job.after], { env });
   return { struck, missed, inFlight, end };
 }
 
@@ -151,23 +195,44 @@ function asReported(target: string): string {
   return `GET ${pathname}?${searchParams}`;
 }
 
-/** What has to be equal however often a fill was killed. */
-export async function stateOf(project: Project): Promise<object> {
-  const coverage = [...(await project.ledger.segments("ohlcv.market_data" as never, 1))]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, segments]) => [key, segments.map(({ start, end, state, asked }) => [start, end, state, asked])]);
+/** What has to be equal however often a run was killed: its status and counts, and the ledger's word on `datasets`. */
+export async function stateOf(project: Project, datasets: readonly Dataset[] = [marketData]): Promise<object> {
   const [run] = await project.ledger.runs(1);
   if (!run) throw new Error("unreachable: the project was filled");
   const { rows, cells, gaps, quarantined_by } = run.summary as Record<string, unknown>;
-  const bySeries = [...(await project.ledger.expectedRows("ohlcv.market_data" as never, 1))].sort();
-  return { status: run.status, coverage, summary: { rows, cells, gaps, quarantined_by }, bySeries };
+  const standing = await Promise.all(
+    datasets.map(async ({ name, version }) => {
+      const segments = await project.ledger.segments(name, version);
+      const coverage = [...segments].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, own]) => [key, claimsOf(own)]);
+      return [name, { coverage, bySeries: [...(await project.ledger.expectedRows(name, version))].sort() }];
+    }),
+  );
+  return { status: run.status, summary: { rows, cells, gaps, quarantined_by }, ...Object.fromEntries(standing) };
 }
 
-/** Rows that only one of two projects holds, of the table and of its before-images; and how many each has. */
+/** What segments say of their stretches. Made ones also say what of the inputs they have seen, each build anew. */
+function claimsOf(segments: Segments): readonly (readonly unknown[])[] {
+  const claims: [number, number, string, number][] = [];
+  for (const { start, end, state, asked, seq } of segments) {
+    const last = claims.at(-1);
+    if (seq !== undefined && last?.[1] === start && last[2] === state) last[1] = end;
+    else claims.push([start, end, state, asked]);
+  }
+  return claims;
+}
+
+interface Comparison {
+  readonly dataset?: Dataset;
+  readonly images?: boolean;
+  /** Whether a row has to lead to the same bronze object too: where nobody was asked, it does. */
+  readonly objects?: boolean;
+}
+
+/** Rows that only one of two projects holds: of a dataset's table, before-images and quarantine; how many each has. */
 export async function differences(
   one: string,
   other: string,
-  options: { readonly images: boolean } = { images: true },
+  { dataset = marketData, images: withImages = true, objects = false }: Comparison = {},
 ): Promise<Record<string, number>> {
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
@@ -179,23 +244,36 @@ export async function differences(
       const reader = await connection.runAndReadAll(`select count(*) as n from (${sql})`);
       return Number(reader.getRowsJson()[0]?.[0]);
     };
-    const rows = (db: string): string => `select * exclude (object_no) from ${db}.v1.market_data`;
-    const images = (dir: string, db: string): string =>
-      !options.images
-        ? "select 1 where false"
-        : `select * exclude (object_no, replaced_by, filename) from read_parquet('${dir}/.retrofill/history/*/*/*.parquet', filename = true) h
-       where replaced_by in (select chunk from ${db}.main.receipt)`;
-    const quarantine = (db: string): string => `select * exclude (object_no) from ${db}.main.quarantine`;
+    const both = async (what: string, a: string, b: string): Promise<Record<string, number>> => ({
+      [what]: await count(a),
+      [`${what} missing`]: await count(`${a} except all ${b}`),
+      [`${what} too many`]: await count(`${b} except all ${a}`),
+    });
+    const table = tableName(dataset);
+    const columns = dataset.columns.map(({ name }) => name).filter((name) => objects || name !== "object_no");
+    const slot = [...dataset.key, dataset.time].join(", ");
+    const rows = (db: string): string => `select ${columns.join(", ")} from ${db}.${table}`;
+    // Of publications that never committed nothing counts.
+    const images = async (dir: string, db: string): Promise<string> =>
+      (await hasImages(folderOf(dataset, historyIn(dir))))
+        ? `select change, ${columns.join(", ")} from read_parquet('${folderOf(dataset, historyIn(dir))}/*.parquet')
+           where replaced_by in (select chunk from ${db}.main.receipt)`
+        : `select null::varchar as change, ${columns.join(", ")} from ${db}.${table} where false`;
+    const inserted = async (dir: string, db: string): Promise<string> =>
+      (await hasImages(insertedFolder(dataset, historyIn(dir))))
+        ? `select ${dataset.key.map((name) => `${name}::varchar as ${name}`).join(", ")}, ${dataset.time}
+           from read_parquet('${insertedFolder(dataset, historyIn(dir))}/*.parquet', filename = true)
+           where parse_filename(filename, true) in (select chunk || '-' || fence from ${db}.main.receipt)`
+        : `select ${slot} from ${db}.${table} where false`;
+    const quarantine = (db: string): string =>
+      `select * exclude (object_no) from ${db}.main.quarantine where dataset = '${dataset.name}'`;
+    const { quarantine: _, ...judged } = await both("quarantine", quarantine("a"), quarantine("b"));
     return {
-      rows: await count(rows("a")),
-      "rows missing": await count(`${rows("a")} except all ${rows("b")}`),
-      "rows too many": await count(`${rows("b")} except all ${rows("a")}`),
-      doubled: await count("select 1 from b.v1.market_data group by symbol, timeframe, ts having count(*) > 1"),
-      images: await count(images(one, "a")),
-      "images missing": await count(`${images(one, "a")} except all ${images(other, "b")}`),
-      "images too many": await count(`${images(other, "b")} except all ${images(one, "a")}`),
-      "quarantine missing": await count(`${quarantine("a")} except all ${quarantine("b")}`),
-      "quarantine too many": await count(`${quarantine("b")} except all ${quarantine("a")}`),
+      ...(await both("rows", rows("a"), rows("b"))),
+      doubled: await count(`select 1 from b.${table} group by ${slot} having count(*) > 1`),
+      ...(withImages ? await both("images", await images(one, "a"), await images(other, "b")) : {}),
+      ...(withImages ? await both("inserted", await inserted(one, "a"), await inserted(other, "b")) : {}),
+      ...judged,
     };
   } finally {
     connection.closeSync();
@@ -203,22 +281,28 @@ export async function differences(
   }
 }
 
+const historyIn = (dir: string): string => join(dir, ".retrofill", "history");
+
+async function hasImages(folder: string): Promise<boolean> {
+  return (await readdir(folder).catch(() => [])).some((name) => name.endsWith(".parquet"));
+}
+
 /** Files that a finished run has no use for: temporaries, sidecars without a body, bodies and images nobody knows. */
 async function leftovers(project: Project): Promise<readonly string[]> {
   const entries = await readdir(project.stateDir, { recursive: true, withFileTypes: true });
   const files = entries.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
   const all = new Set(files);
-  const known = new Set(
-    (await project.ledger.objectsOfDataset("ohlcv.market_data" as never, 1)).map(({ path }) =>
-      join(project.bronze.root, path),
-    ),
-  );
+  const runs = await project.ledger.runs(Number.MAX_SAFE_INTEGER);
+  const chunks = (await Promise.all(runs.map(({ id }) => project.ledger.chunks(id)))).flat();
+  // Those of a run that was taken back too: they count no more, and are kept.
+  const objects = await project.ledger.objectsOf(chunks.map(({ id }) => id));
+  const known = new Set(objects.map(({ path }) => join(project.bronze.root, path)));
   const receipts = new Set(
     (await project.store.query("select chunk from receipt")).rows.map(([chunk]) => String(chunk)),
   );
   return files
     .filter((file) => {
-      if (/\.part$|\.tmp$|\.duckdb\.wal$/.test(file)) return true;
+      if (/\.part$|\.tmp$|\.duckdb\.wal$|\.rebuild/.test(file)) return true;
       if (file.endsWith(".meta.json")) return !all.has(file.replace(/\.meta\.json$/, ".json.gz"));
       if (file.endsWith(".json.gz")) return !known.has(file);
       if (file.endsWith(".parquet")) {
@@ -231,16 +315,23 @@ async function leftovers(project: Project): Promise<readonly string[]> {
 }
 
 /** What `verify` and `audit verify` find, and files that nobody needs. */
-export async function proofOf(dir: string) {
+export async function proofOf(dir: string, selector = "ohlcv") {
   await using opened = await openProject({ dir });
   const { project, audit } = opened;
-  const request: Request = requestFor("ohlcv", { maxConcurrent: CONCURRENCY });
-  const { bound, datasets } = select(project, "ohlcv");
-  const [dataset] = datasets;
-  if (!dataset || datasets.length > 1) throw new Error("unreachable: the pipeline's name selects its one main dataset");
+  const request: Request = requestFor(selector, { maxConcurrent: CONCURRENCY });
+  const { bound, datasets } = select(project, selector);
   const now = project.businessNow();
   const scoped = await scopeOf(project, bound, datasets, request, { now, leaveOut: "fresh" });
-  const { disputes, doubled } = await verifyDataset(project, dataset, scoped);
+  const found = [];
+  for (const dataset of datasets) {
+    const own = scoped.filter((one) => one.dataset === dataset);
+    found.push(await verifyDataset(project, dataset, own));
+  }
   const { faults } = await verifyAudit(project, audit, () => undefined);
-  return { disputes, doubled, faults, leftovers: await leftovers(project) };
+  return {
+    disputes: found.flatMap(({ disputes }) => disputes),
+    doubled: found.reduce((sum, { doubled }) => sum + doubled, 0),
+    faults,
+    leftovers: await leftovers(project),
+  };
 }

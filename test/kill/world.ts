@@ -22,7 +22,7 @@ type WorldState = "early" | "final" | "whole";
 /**
  * A small market. In its `early` state the coin's hours and days lack their first and last bars, have some that are
  * taken back later, and other prices; in its `final` state some of both are missing for good. The
- * `whole` one lacks one hour of the coin and little of the stock: less than a run may repair.
+ * stock splits and pays dividends. The `whole` one lacks one hour of the coin and little of the stock: less than a run may repair.
  */
 export function writeWorld(state: WorldState): Promise<string> {
   const early = state === "early";
@@ -61,6 +61,15 @@ export function writeWorld(state: WorldState): Promise<string> {
       const from = one.timeframe === "1h" || (one.timeframe === "1d" && one.symbol === COIN) ? END - 24 * DAY : first;
       return { ...one, first: new Date(Math.min(from, first)).toISOString().replace(".000Z", "Z") };
     }),
+    {
+      [STOCK]: {
+        splits: [{ executionDate: "2026-01-12", from: 1, to: 2 }],
+        dividends: [
+          { exDate: "2025-12-29", cashAmount: 0.5 },
+          { exDate: "2026-01-20", cashAmount: 0.25 },
+        ],
+      },
+    },
   );
 }
 
@@ -72,10 +81,16 @@ export async function writeProject(state: "early" | "final", into?: string): Pro
   return dir;
 }
 
-/** The early project, filled, becomes the final one: the stock and more of the coin are owed, holes are asked again. */
-export async function moveOn(dir: string): Promise<void> {
-  await writeConfig(dir, { repairRounds: 2 });
-  await register(dir, "final");
+/**
+ * The early project, filled, becomes the final one: the stock and more of the coin are owed, holes are asked again.
+ * With `only` fewer timeframes of both.
+ */
+export async function moveOn(
+  dir: string,
+  { only, ...settings }: { readonly only?: readonly string[]; readonly publishRows?: number } = {},
+): Promise<void> {
+  await writeConfig(dir, { repairRounds: 2, ...settings });
+  await register(dir, "final", only);
 }
 
 /** Writes the project's configuration; `repairRounds` is what the early fill goes without. */
@@ -102,6 +117,8 @@ export async function writeConfig(
       source: { kind: "polygon", limit: "${settings.limit ?? LIMIT.text}", pageLimit: 5000 },
       since: ${JSON.stringify(since)},
       dense: ["30m", "1h", "4h", "1d", "1w"],
+      adjust: ["30m", "1d"],
+      eventsSince: "2025-12-01",
       concurrency: ${CONCURRENCY},
       publishRows: ${settings.publishRows ?? 800},
       repairRounds: ${settings.repairRounds},
@@ -119,8 +136,10 @@ export function sourceEnv(url: string): Record<string, string> {
   return { POLYGON_API_KEY: API_KEY, POLYGON_BASE_URL: url };
 }
 
-async function register(dir: string, state: "early" | "final"): Promise<void> {
+async function register(dir: string, state: "early" | "final", only?: readonly string[]): Promise<void> {
   const early = state === "early";
+  const wanted = (...timeframes: readonly string[]): readonly string[] =>
+    timeframes.filter((one) => only?.includes(one) ?? true);
   await using opened = await openProject({ dir });
   const { ledger, clock, pipelines } = opened.project;
   const pipeline = pipelines[0]?.pipeline;
@@ -128,9 +147,9 @@ async function register(dir: string, state: "early" | "final"): Promise<void> {
   const coin = pipeline.entry(COIN, {
     assetClass: "crypto",
     listed: dateOf(END - 24 * DAY),
-    timeframes: early ? ["1h", "1d"] : ["1m", "15m", "1h", "4h", "1d"],
+    timeframes: early ? ["1h", "1d"] : wanted("1m", "15m", "1h", "4h", "1d"),
   });
-  const stock = pipeline.entry(STOCK, { listed: dateOf(END - 48 * DAY), timeframes: ["30m", "1d"] });
+  const stock = pipeline.entry(STOCK, { listed: dateOf(END - 48 * DAY), timeframes: wanted("30m", "1d") });
   await ledger.putEntries("ohlcv", early ? [coin] : [coin, stock], clock.now());
 }
 

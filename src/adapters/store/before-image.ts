@@ -52,7 +52,8 @@ function insertedSlots({ dataset, series }: Written): string {
 
 /**
  * Removes images of publications that never committed: their processes were killed before the commit. Only for the
- * holder of the data file, since another writer's image comes before its receipt.
+ * holder of the data file, since another writer's image comes before its receipt. Of runs that the data file knows
+ * nothing of nothing is removed: theirs may be all that a lost file has left behind.
  */
 export async function sweepImages({ connection, request }: Writing, history: string): Promise<void> {
   for (const folder of [folderOf(request.dataset, history), insertedFolder(request.dataset, history)]) {
@@ -60,8 +61,15 @@ export async function sweepImages({ connection, request }: Writing, history: str
     if (names.length === 0) continue;
     const rows = await rowsOf(connection, "select chunk, fence from receipt");
     const committed = new Set(rows.map((row) => `${row.chunk}-${row.fence}.parquet`));
-    for (const name of names) if (!committed.has(name)) await rm(join(folder, name), { force: true });
+    const runs = new Set([request.chunkId, ...rows.map((row) => String(row.chunk))].map(runOf));
+    const stray = names.filter((name) => !committed.has(name) && runs.has(runOf(name)));
+    for (const name of stray) await rm(join(folder, name), { force: true });
   }
+}
+
+/** The run that a publication's id, or its image's name, begins with. */
+function runOf(publication: string): string {
+  return publication.slice(0, publication.indexOf("."));
 }
 
 /** Removes the image of a publication that did not commit. */

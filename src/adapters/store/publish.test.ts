@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { candlesOnly } from "../../../test/candles-only.ts";
@@ -339,6 +339,23 @@ describe("a publication that fails", () => {
       "inserted/r1.b1-1.parquet",
       "inserted/r1.b3-1.parquet",
       "r1.b3-1.parquet",
+    ]);
+  });
+
+  it("is swept away by the next one, which leaves images of runs that the data file does not know", async () => {
+    for (const shift of [0, 1]) {
+      await world.publish([await world.put(btc, { window: minutes(0, 3), records: bars(0, 3, shift) })]);
+    }
+    const folder = join(world.dir, "history", "dataset=ohlcv.market_data", "version=1");
+    for (const name of ["r0.b1-1.parquet", "r1.b9-1.parquet"]) {
+      await copyFile(join(folder, "r1.b2-1.parquet"), join(folder, name));
+    }
+    await world.publish([await world.put(btc, { window: minutes(3, 1), records: bars(3, 1) })]);
+    expect(await filesBelow(join(world.dir, "history"))).toEqual([
+      "inserted/r1.b1-1.parquet",
+      "inserted/r1.b3-1.parquet",
+      "r0.b1-1.parquet",
+      "r1.b2-1.parquet",
     ]);
   });
 

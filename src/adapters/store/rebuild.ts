@@ -3,6 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
+import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { thinOf } from "./findings.ts";
 import { findHoles } from "./holes.ts";
@@ -117,10 +118,14 @@ async function replaceBy(
   );
   return inTransaction(writing, history, async () => {
     await restoreReceipts(connection, request);
+    await sweepImages(writing, history);
     await openImages(writing);
     const changes = await writeDifference(writing);
     await copyJudgements(writing);
-    return makeReceipt(writing, request, { counts, changes });
+    const receipt = await makeReceipt(writing, request, { counts, changes });
+    // All of it is read. After the commit nobody would come back for it.
+    await dropScratch(scratch);
+    return receipt;
   });
 }
 

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Receipt, RevertRequest } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
+import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
 import { thinOf } from "./findings.ts";
 import { touches } from "./history.ts";
@@ -30,6 +31,7 @@ export async function revertIn(
     request.series.map(({ series }) => series),
   );
   return inTransaction(writing, folders.history, async () => {
+    await sweepImages(writing, folders.history);
     await openImages(writing);
     await findRestored(writing, request, folders.history);
     const changes = await writeChanges(writing);

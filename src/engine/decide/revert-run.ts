@@ -33,6 +33,7 @@ export async function revertRequest(project: Project, runId: string): Promise<Re
   if (excluded.some(({ subject }) => subject === runId)) {
     throw new RetrofillError("REVERT_REFUSED", `run ${runId} was taken back before`);
   }
+  await refuseBegun(project, runId);
   const request: Request = { ...plan.request, revert: runId, ask: "gaps", limit: null };
   const { bound } = selection(project, request);
   const footprints = await footprintOf(ledger, bound.pipeline.datasets, runId);
@@ -47,6 +48,16 @@ export async function revertRequest(project: Project, runId: string): Promise<Re
   }
   await refuseLaterTouches(project, runId, footprints);
   return request;
+}
+
+/** One that was stopped half-way goes on: begun anew, it would find its own rows in its way. */
+async function refuseBegun({ ledger }: Project, runId: string): Promise<void> {
+  for (const { id, status, planId } of await ledger.runs(Number.MAX_SAFE_INTEGER)) {
+    if (isTerminal(status) || (await ledger.plan(planId))?.request.revert !== runId) continue;
+    throw new RetrofillError("RUN_STATE", `run ${runId} is being taken back by ${id}, which has not ended`, {
+      hint: `retrofill resume ${id}`,
+    });
+  }
 }
 
 /** Records that a run was taken back: its answers count in no rebuild. */

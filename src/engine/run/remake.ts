@@ -3,6 +3,7 @@ import { setOf } from "../../core/coverage/segment.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { EMPTY, subtract, union } from "../../core/time/interval-set.ts";
 import { groupsOf as buildGroups, buildWindows, type Unmade } from "../build/build-windows.ts";
+import { type DoneAlready, doneAlready } from "../build/done-already.ts";
 import { rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
 import { footprintOf, revertDataset } from "../build/revert.ts";
@@ -31,32 +32,42 @@ export async function rejudge(scope: RunScope, dataset: Dataset, observe: RunObs
  */
 export async function remakeAll(scope: RunScope, { observe, signal }: RemakeOptions): Promise<StageEnd> {
   for (const dataset of scope.datasets) {
-    await takeBack(scope, dataset, observe);
-    if (scope.buildStep(dataset)?.rebuild && dataset.extract !== null) {
+    const done = await doneAlready(scope.project.ledger, scope.run, dataset);
+    await takeBack(scope, dataset, { observe, done });
+    if (scope.buildStep(dataset)?.rebuild && dataset.extract !== null && !done.isRebuilt) {
       observe({ type: "notice", text: `${dataset.name}: made anew from bronze, 0 calls` });
       tell(observe, dataset, await rebuildDataset(scope.build(dataset), scope.run));
     }
     if (dataset.transform === null) continue;
-    const end = await make(scope, dataset, { observe, signal });
+    const end = await make(scope, dataset, { observe, signal, done });
     if (end.kind !== "done") return end;
   }
   return { kind: "done" };
 }
 
 /** Takes back what the run named in the plan did to a dataset. */
-async function takeBack(scope: RunScope, dataset: Dataset, observe: RunObserver): Promise<void> {
+async function takeBack(
+  scope: RunScope,
+  dataset: Dataset,
+  { observe, done }: { readonly observe: RunObserver; readonly done: DoneAlready },
+): Promise<void> {
   const { revert } = scope.plan.request;
   if (revert === null || dataset.extract === null) return;
   const [footprint] = await footprintOf(scope.project.ledger, [dataset], revert);
   if (!footprint) return;
-  tell(observe, dataset, await revertDataset(scope.build(dataset), scope.run, revert, footprint));
+  if (!done.isTakenBack)
+    tell(observe, dataset, await revertDataset(scope.build(dataset), scope.run, revert, footprint));
   await recordRevert(scope.project, revert, scope.run.reason ?? "");
 }
 
-async function make(scope: RunScope, dataset: Dataset, { observe, signal }: RemakeOptions): Promise<StageEnd> {
+async function make(
+  scope: RunScope,
+  dataset: Dataset,
+  { observe, signal, done }: RemakeOptions & { readonly done: DoneAlready },
+): Promise<StageEnd> {
   const { project, run, bound } = scope;
   const all = scope.buildStep(dataset)?.rebuild === true;
-  const unmade = (await scope.standing([dataset])).flatMap((one) => unmadeOf(one, all));
+  const unmade = (await scope.standing([dataset])).flatMap((one) => unmadeOf(one, { all, done }));
   const groups = buildGroups(unmade, bound.publishRows);
   if (groups.length > 0)
     observe({ type: "making", dataset: dataset.name, series: unmade.length, parts: groups.length });
@@ -64,8 +75,7 @@ async function make(scope: RunScope, dataset: Dataset, { observe, signal }: Rema
     const control = await project.ledger.heartbeat(run.id, run.fence, project.clock.now());
     if (control !== "none") return { kind: "control", control };
     if (signal.aborted) return { kind: "interrupted" };
-    const isWhole = all && groups.length === 1;
-    tell(observe, dataset, await buildWindows(scope.making(dataset), run, group, { isWhole }));
+    tell(observe, dataset, await buildWindows(scope.making(dataset), run, group, { isWhole: all }));
   }
   return { kind: "done" };
 }
@@ -75,11 +85,15 @@ function tell(observe: RunObserver, dataset: Dataset, receipt: Receipt | null): 
 }
 
 /** What has to be made of a series: what lacks in the requested range and can be made, what is stale; or all of it. */
-function unmadeOf({ series, making, standing, segments }: ScopedSeries, all: boolean): readonly Unmade[] {
+function unmadeOf(
+  { series, making, standing, segments }: ScopedSeries,
+  { all, done }: { readonly all: boolean; readonly done: DoneAlready },
+): readonly Unmade[] {
   if (making === null) return [];
   const scope = standing.scope === null ? EMPTY : [standing.scope];
   const unmade = unmadeSet(segments, { ...making, scope });
   const withdrawn = withdrawnSet(segments, making.ready);
-  const windows = all ? union(unmade, subtract(setOf(segments, "covered"), withdrawn)) : unmade;
+  const settled = union(withdrawn, done.made.get(series.key) ?? EMPTY);
+  const windows = all ? union(unmade, subtract(setOf(segments, "covered"), settled)) : unmade;
   return windows.length + withdrawn.length === 0 ? [] : [{ series, windows, withdrawn }];
 }
