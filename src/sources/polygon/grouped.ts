@@ -4,6 +4,7 @@ import { slotAt, slotsIn } from "../../core/time/grid.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { localDate, startOfLocalDate } from "../../core/time/zone.ts";
 import type { Answer, Reading, RecordShape, Source, SourceRequest } from "../../engine/ports.ts";
+import { BAR_FIELDS } from "./bars.ts";
 import { type Body, failure, readEnvelope, recordsIn } from "./envelope.ts";
 import { type AssetClass, assetClassOf, tickerOf } from "./tickers.ts";
 
@@ -28,17 +29,7 @@ const MARKETS: Readonly<Record<GroupedMarket, { readonly path: string; readonly 
  */
 const RECORDS: RecordShape = {
   path: "results",
-  fields: {
-    ticker: { type: "string", required: true, member: "T" },
-    t: { type: "integer", required: true },
-    o: { type: "number", required: true },
-    h: { type: "number", required: true },
-    l: { type: "number", required: true },
-    c: { type: "number", required: true },
-    v: { type: "number", required: false },
-    vw: { type: "number", required: false },
-    n: { type: "integer", required: false },
-  },
+  fields: { ticker: { type: "string", required: true, member: "T" }, ...BAR_FIELDS },
   stamp: "t",
   stampWithin: "(start, end]",
   key: "ticker",

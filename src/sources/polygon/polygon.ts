@@ -2,6 +2,7 @@ import { parseLimits } from "../../core/budget/limits.ts";
 import type { Series } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import type { RecordShape, Source } from "../../engine/ports.ts";
+import { BAR_FIELDS } from "./bars.ts";
 import { readAggregates } from "./classify.ts";
 import { firstPage, type PageQuery, TIMEFRAMES, type Timeframe } from "./pages.ts";
 import { type AssetClass, assetClassOf, tickerOf } from "./tickers.ts";
@@ -38,17 +39,7 @@ const MINUTES_PER_DAY: Readonly<Record<AssetClass, number>> = {
 
 const RECORDS: RecordShape = {
   path: "results",
-  fields: {
-    t: { type: "integer", required: true },
-    o: { type: "number", required: true },
-    h: { type: "number", required: true },
-    l: { type: "number", required: true },
-    c: { type: "number", required: true },
-    // Indices have neither volume nor trades; crypto volumes are fractions.
-    v: { type: "number", required: false },
-    vw: { type: "number", required: false },
-    n: { type: "integer", required: false },
-  },
+  fields: BAR_FIELDS,
   stamp: "t",
 };
 

@@ -1,6 +1,6 @@
 import type { CoverageDocument, DayState, DocumentDay, DocumentEntry } from "../document.ts";
-import type { PageCanvas, PageElement, PageEvent, Pen } from "./browser.ts";
-import type { Kit } from "./kit.ts";
+import type { PageElement, PageEvent, Pen } from "./browser.ts";
+import type { Kit, ScreenBlock } from "./kit.ts";
 import type { Painter } from "./painter.ts";
 
 /** A calendar for each entry: months as blocks, days as cells, weeks from Monday. */
@@ -24,47 +24,25 @@ export function calendars(
   const HEAD_PX = 16;
   const ROW_PX = HEAD_PX + 6 * STEP_PX + 10;
   const YEAR_PX = 40;
-  /** So many calendars are always drawn; of more, those near the screen, and the others give their memory back. */
-  const KEPT_BLOCKS = 30;
   const DAY_MS = 86_400_000;
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const { element, browser } = kit;
   const { coverage, root } = options;
 
-  interface Block {
+  interface Block extends ScreenBlock {
     readonly entry: DocumentEntry;
     readonly byDate: ReadonlyMap<string, DocumentDay>;
     /** `2026-01`, without holes from first to last. */
     readonly months: readonly string[];
-    readonly canvas: PageCanvas;
     readonly plot: PageElement;
-    readonly section: PageElement;
-    isOnScreen: boolean;
     pointed: string | null;
     /** A month that a click on the matrix led to. */
     found: string | null;
   }
 
   const blocks = coverage.entries.map(blockOf);
-  const bySection = new Map(blocks.map((block) => [block.section, block]));
-  const watch = new browser.IntersectionObserver(
-    (changes) => {
-      for (const { target, isIntersecting } of changes) {
-        const block = bySection.get(target);
-        if (!block) continue;
-        block.isOnScreen = isIntersecting;
-        if (isIntersecting) drawBlock(block);
-        else block.canvas.width = 0;
-      }
-    },
-    { rootMargin: "400px" },
-  );
-  root.replaceChildren(...blocks.map((block) => block.section));
-  for (const block of blocks) {
-    size(block);
-    if (blocks.length > KEPT_BLOCKS) watch.observe(block.section);
-    else block.isOnScreen = true;
-  }
+  kit.showBlocks(root, blocks, drawBlock);
+  for (const block of blocks) size(block);
 
   function blockOf(entry: DocumentEntry): Block {
     const days = entry.days ?? [];

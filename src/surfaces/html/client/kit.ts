@@ -1,5 +1,5 @@
 import type { DayState } from "../document.ts";
-import type { Browser, PageElement, PageEvent } from "./browser.ts";
+import type { Browser, PageCanvas, PageElement, PageEvent } from "./browser.ts";
 import type { Words } from "./words.ts";
 
 /** What all parts of the page share: words, making elements, the tooltip, the clipboard. */
@@ -14,8 +14,20 @@ export interface Kit extends Words {
   hideTip(): void;
   /** Says a text to those who do not see the page. */
   announce(text: string): void;
+  /**
+   * Puts blocks into the page. Few are always drawn; of more, those near the screen, and the others give the memory of
+   * their pictures back.
+   */
+  showBlocks<B extends ScreenBlock>(root: PageElement, blocks: readonly B[], draw: (block: B) => void): void;
   /** A button that copies what `text` gives when it is pressed. */
   copyButton(options: { readonly label: string; readonly spoken: string; readonly text: () => string }): PageElement;
+}
+
+/** A section of the page with a picture in it. */
+export interface ScreenBlock {
+  readonly section: PageElement;
+  readonly canvas: PageCanvas;
+  isOnScreen: boolean;
 }
 
 type Attributes = Readonly<Record<string, string | ((event: PageEvent) => void)>>;
@@ -94,6 +106,28 @@ export function kit(browser: Browser, words: Words): Kit {
     return done;
   }
 
+  function showBlocks<B extends ScreenBlock>(root: PageElement, blocks: readonly B[], draw: (block: B) => void): void {
+    const always = 30;
+    const bySection = new Map<unknown, B>(blocks.map((block) => [block.section, block]));
+    const watch = new browser.IntersectionObserver(
+      (changes) => {
+        for (const { target, isIntersecting } of changes) {
+          const block = bySection.get(target);
+          if (!block) continue;
+          block.isOnScreen = isIntersecting;
+          if (isIntersecting) draw(block);
+          else block.canvas.width = 0;
+        }
+      },
+      { rootMargin: "400px" },
+    );
+    root.replaceChildren(...blocks.map((block) => block.section));
+    for (const block of blocks) {
+      if (blocks.length > always) watch.observe(block.section);
+      else block.isOnScreen = true;
+    }
+  }
+
   return {
     ...words,
     browser,
@@ -103,6 +137,7 @@ export function kit(browser: Browser, words: Words): Kit {
     showTip,
     hideTip,
     announce,
+    showBlocks,
     copyButton,
   };
 }

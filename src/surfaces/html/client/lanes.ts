@@ -1,6 +1,6 @@
 import type { CoverageDocument, DocumentEntry, DocumentSegment, DocumentSeries } from "../document.ts";
-import type { PageCanvas, PageElement, PageEvent, Pen } from "./browser.ts";
-import type { Kit } from "./kit.ts";
+import type { PageElement, PageEvent, Pen } from "./browser.ts";
+import type { Kit, ScreenBlock } from "./kit.ts";
 import type { Painter } from "./painter.ts";
 import type { TimeAxis } from "./time-axis.ts";
 import type { TimeBar } from "./time-bar.ts";
@@ -31,18 +31,13 @@ export function lanes(
   const OPEN_PX = 14;
   const LEAST_PX = 3;
   const REACH_PX = 5;
-  /** So many blocks are always drawn; of more, those near the screen, and the others give their memory back. */
-  const KEPT_BLOCKS = 30;
   const { element, browser, count, percent } = kit;
   const { coverage, bar, root } = options;
 
-  interface Block {
+  interface Block extends ScreenBlock {
     readonly entry: string;
     readonly series: readonly DocumentSeries[];
-    readonly canvas: PageCanvas;
     readonly labels: readonly PageElement[];
-    readonly section: PageElement;
-    isOnScreen: boolean;
     /** The lane that the keyboard is in, and the stretch that is pointed at. */
     lane: number;
     pointed: DocumentSegment | null;
@@ -53,24 +48,7 @@ export function lanes(
   const blocks = coverage.entries
     .filter(({ entry }) => byEntry.has(entry))
     .map((entry) => blockOf(entry, byEntry.get(entry.entry) ?? []));
-  const bySection = new Map(blocks.map((block) => [block.section, block]));
-  const watch = new browser.IntersectionObserver(
-    (changes) => {
-      for (const { target, isIntersecting } of changes) {
-        const block = bySection.get(target);
-        if (!block) continue;
-        block.isOnScreen = isIntersecting;
-        if (isIntersecting) drawBlock(block);
-        else block.canvas.width = 0;
-      }
-    },
-    { rootMargin: "400px" },
-  );
-  root.replaceChildren(...blocks.map((block) => block.section));
-  for (const block of blocks) {
-    if (blocks.length > KEPT_BLOCKS) watch.observe(block.section);
-    else block.isOnScreen = true;
-  }
+  kit.showBlocks(root, blocks, drawBlock);
 
   function blockOf({ entry, name }: DocumentEntry, series: readonly DocumentSeries[]): Block {
     const canvas = browser.document.createElement("canvas");
