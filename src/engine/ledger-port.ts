@@ -343,6 +343,8 @@ export interface Ledger {
   objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
+  /** Whether another run, at work since `run` was planned, has the answer to exactly this request. */
+  wasAnsweredMeanwhile(run: RunRecord, target: string): Promise<boolean>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
   /** The last objects of a dataset, newest first. */
   newestObjects(dataset: DatasetName, version: number, limit: number): Promise<readonly ObjectRecord[]>;

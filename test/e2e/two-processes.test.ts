@@ -68,6 +68,21 @@ describe("two processes on one project", () => {
   });
 });
 
+describe("a run that waited for another's answers", () => {
+  it("does not ask the same again for what they left open", async () => {
+    // Nothing is repaired: the hour that nobody has stays open.
+    const { sandbox, retrofill } = await world({ config: { repairRounds: 0, limit: "1/2s" } });
+    const args = ["run", "ohlcv", ...COIN, "--timeframes", "1h", "--days", "12"];
+    const first = retrofill(...args);
+    await answered(sandbox, 1);
+    const second = retrofill(...args);
+    for (const run of [first, second]) expect((await run.end).exit).toBe(3);
+    const report = sandbox.report();
+    expect(report.repeated.first).toEqual([]);
+    expect(report.requests).toBeGreaterThan(2);
+  });
+});
+
 describe("a run that is stopped", () => {
   it("by Ctrl-C exits 130, says how to resume, and asks nothing twice", async () => {
     const { sandbox, retrofill } = await world({ latencyMs: 40 });

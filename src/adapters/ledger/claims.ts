@@ -4,6 +4,7 @@ import { instant } from "../../core/time/instant.ts";
 import { type Interval, overlaps } from "../../core/time/interval.ts";
 import type { Claimed, Ledger, Owner, RunRecord } from "../../engine/ledger-port.ts";
 import { toChunk } from "./chunk-rows.ts";
+import { companyOf } from "./company.ts";
 import type { LedgerDatabase, LedgerTx } from "./database.ts";
 import { requireOwner } from "./ownership.ts";
 
@@ -39,7 +40,8 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
             held.push(row.id);
           } else if (free.length < limit) free.push(row.id);
         }
-        const doubtful = (await hadCompany(tx, run)) ? [...held, ...free] : held;
+        const doubtful =
+          (await companyOf(tx.db, run).limit(1).executeTakeFirst()) !== undefined ? [...held, ...free] : held;
         if (doubtful.length > 0)
           await tx.db.updateTable("chunk").set({ recheck: 1 }).where("id", "in", doubtful).execute();
         const claimed = await take(tx, run, free, now);
@@ -117,25 +119,6 @@ async function otherRuns(
   return runs
     .filter((other) => isAlive({ host: other.host, pid: other.pid, processStarted: other.process_started }))
     .map((other) => ({ id: other.id, isOlder: other.ordinal < run.ordinal }));
-}
-
-/** Whether another run was at work since this one was planned: it may have answered what this one is about to ask. */
-async function hadCompany(tx: LedgerTx, run: RunRecord): Promise<boolean> {
-  const other = await tx.db
-    .selectFrom("run as other")
-    .innerJoin("plan", (join) => join.on("plan.id", "=", run.planId))
-    .select("other.id")
-    .where("other.id", "!=", run.id)
-    .where((e) =>
-      e.or([
-        e("other.status", "=", "running"),
-        e("other.heartbeat_at", ">=", e.ref("plan.created_at")),
-        e("other.closed_at", ">=", e.ref("plan.created_at")),
-      ]),
-    )
-    .limit(1)
-    .executeTakeFirst();
-  return other !== undefined;
 }
 
 /** Tells the other run that holds a part of a chunk's window, or null. */

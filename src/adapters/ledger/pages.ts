@@ -1,11 +1,19 @@
 import type { ChunkProgress, ChunkRecord, Ledger, ObjectRecord } from "../../engine/ledger-port.ts";
 import { toObject } from "./chunk-rows.ts";
+import { companyOf } from "./company.ts";
 import type { LedgerDatabase, LedgerTx } from "./database.ts";
 import { keysColumn } from "./settlements.ts";
 
 type PageLedger = Pick<
   Ledger,
-  "commitPage" | "adoptPage" | "objectsOf" | "objectsByNo" | "objectIds" | "answeredTargets" | "objectsOfDataset"
+  | "commitPage"
+  | "adoptPage"
+  | "objectsOf"
+  | "objectsByNo"
+  | "objectIds"
+  | "answeredTargets"
+  | "wasAnsweredMeanwhile"
+  | "objectsOfDataset"
 >;
 
 /** Answers that reached bronze: a page's object and its chunk's progress become true together. */
@@ -83,6 +91,17 @@ export function pageLedger(ledger: LedgerDatabase): PageLedger {
     async answeredTargets(runId) {
       const rows = await db.selectFrom("object").select("target").where("run_id", "=", runId).execute();
       return new Set(rows.map((row) => row.target));
+    },
+
+    async wasAnsweredMeanwhile(run, target) {
+      const answer = await db
+        .selectFrom("object")
+        .select("id")
+        .where("run_id", "in", companyOf(db, run))
+        .where("target", "=", target)
+        .limit(1)
+        .executeTakeFirst();
+      return answer !== undefined;
     },
 
     async objectsOfDataset(dataset, version) {

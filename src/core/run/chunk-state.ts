@@ -2,7 +2,7 @@
  * A chunk's life. A complete answer found in bronze makes a pending chunk fetched without a request (`adopted`).
  *
  *     fetch: pending -> running -> fetched -> published        deferred: waits for a limit or a retry, then claimed again
- *                          |-> deferred -> running             skipped: covered meanwhile by another run
+ *                          |-> deferred -> running             skipped: answered meanwhile by another run
  *                          |-> failed | refused | skipped      release: its worker stopped before it had an answer
  *     build: pending -> running -> published | failed
  */

@@ -125,7 +125,7 @@ async function attempt(
   const series = options.seriesOf(chunk);
   if (!series) return end({ event: "skipped", reason: `${chunk.key} is not declared any more` });
   if (chunk.recheck && !(await options.isOwed(chunk))) {
-    return end({ event: "skipped", reason: "covered meanwhile" });
+    return end({ event: "skipped", reason: "answered meanwhile" });
   }
   const kind = JSON.stringify([chunk.dataset, chunk.source, series.ask]);
   const refused = refusedKinds.get(kind);

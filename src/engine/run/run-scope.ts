@@ -8,7 +8,8 @@ import type { BuildContext } from "../build/publish-chunks.ts";
 import type { ChunkRecord, RunRecord } from "../ledger-port.ts";
 import { type ScopedSeries, scopeOf } from "../plan/scope.ts";
 import { selection } from "../plan/selection.ts";
-import { type BoundPipeline, datasetNamed, type Project } from "../project.ts";
+import { requestIdentity } from "../ports.ts";
+import { type BoundPipeline, datasetNamed, type Project, sourceNamed } from "../project.ts";
 
 /** What a run works on: its datasets, their series, and how these stand. */
 export class RunScope {
@@ -61,10 +62,19 @@ export class RunScope {
     return scoped.filter(({ series }) => series.source !== null);
   }
 
-  /** Whether something inside a chunk's window is still owed. */
+  /**
+   * Whether a chunk is still to be asked: something inside its window is owed, and nobody was answered the same
+   * meanwhile. What that answer left open is asked again as a repair, and not as a whole.
+   */
   async isOwed(chunk: ChunkRecord): Promise<boolean> {
     // What is asked again although it is covered is owed whatever the ledger says.
     if (this.plan.request.ask === "again" || this.plan.mode === "incremental") return true;
+    const asked = this.seriesOf(chunk);
+    if (asked !== null && chunk.round === 0 && chunk.progress === null) {
+      const { source } = sourceNamed(this.bound, chunk.dataset, chunk.source ?? "");
+      const target = requestIdentity(source.request(asked, chunk.window));
+      if (await this.project.ledger.wasAnsweredMeanwhile(this.run, target)) return false;
+    }
     const segments = await this.project.ledger.segments(chunk.dataset, chunk.version, chunk.keys);
     return chunk.keys.some((key) => {
       const series = this.#series.get(cellKey({ ...chunk, key }));
