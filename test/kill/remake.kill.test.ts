@@ -245,7 +245,7 @@ describe.each(NAMES)("%s that is killed and resumed equals one that was not", (n
   });
 });
 
-it("a revert that was killed is resumed, not begun again", async () => {
+it("a revert that was killed is resumed, not begun again, nor left half-way", async () => {
   const { from, job, calm } = kinds.get("revert") as Kind;
   const dir = await copyOf(from);
   const [env, args] = [sourceEnv(sandbox.url), ["--project", dir, "--json"]];
@@ -254,12 +254,15 @@ it("a revert that was killed is resumed, not begun again", async () => {
     killAt: { at: "duckdb", when: "after", nth: 1, text: "^commit" },
   });
   expect(first.signal).toBe("SIGKILL");
-  const again = await work([...args, ...job.command], { env });
-  const resume = `resume ${await idOf(dir)}`;
-  expect([again.exit, JSON.parse(again.stdout).error]).toMatchObject([
-    5,
-    { code: "RUN_STATE", hint: `retrofill ${resume}` },
-  ]);
+  const run = await idOf(dir);
+  const resume = `resume ${run}`;
+  for (const other of [job.command, ["cancel", run]]) {
+    const refused = await work([...args, ...other], { env });
+    expect([refused.exit, JSON.parse(refused.stdout).error]).toMatchObject([
+      5,
+      { code: "RUN_STATE", hint: expect.stringContaining(`retrofill ${resume}`) },
+    ]);
+  }
   expect((await work([...args, ...resume.split(" ")], { env })).exit).toBe(0);
   expect(await differences(calm, dir, { objects: true })).toMatchObject({ ...SAME, "images too many": 0 });
 });

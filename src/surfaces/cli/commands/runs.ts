@@ -120,11 +120,23 @@ export function control(runId: string, what: "pause" | "cancel") {
 
 async function settleIdle({ project }: OpenProject, run: RunRecord, what: "pause" | "cancel"): Promise<void> {
   if (what === "cancel") {
+    await refuseHalfRevert(project, run);
     await project.ledger.cancelOpenChunks(run.id, `cancelled by ${project.actor}`);
     await project.ledger.closeRun(run.id, run.fence, "cancelled", { ...(run.summary ?? {}) }, project.clock.now());
   } else if (run.status === "running") {
     await project.ledger.moveRun(run.id, { type: "pause" }, { actor: project.actor });
   }
+}
+
+/** A revert that has begun to write is either done as a whole or leaves rows that no decision stands for. */
+async function refuseHalfRevert({ ledger }: Project, run: RunRecord): Promise<void> {
+  const plan = await ledger.plan(run.planId);
+  if (!plan || plan.request.revert === null) return;
+  const begun = (await ledger.tally(run.id)).some((one) => one.kind === "build");
+  if (!begun) return;
+  throw new RetrofillError("RUN_STATE", `run ${run.id} has begun to take back ${plan.request.revert}`, {
+    hint: `retrofill resume ${run.id} completes it`,
+  });
 }
 
 async function requireRun(project: Project, runId: string): Promise<RunRecord> {
