@@ -9,14 +9,16 @@ import type { Series } from "../../core/dataset/series.ts";
 import { DAY, HOUR, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { isStrict } from "../../engine/fetch/probe.ts";
-import type { ObjectRecord } from "../../engine/ledger-port.ts";
+import type { ObjectRecord, RowCounts } from "../../engine/ledger-port.ts";
+import type { Source } from "../../engine/ports.ts";
 import type { Store } from "../../engine/store-port.ts";
 import { marketData } from "../../pipelines/ohlcv/market-data.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonGrouped } from "../../sources/polygon/grouped.ts";
+import { polygonSource } from "../../sources/polygon/polygon.ts";
 import { duckdbStore } from "./duckdb-store.ts";
 
-const source = polygonGrouped();
+const grouped = polygonGrouped();
 const settings = ohlcvSettings.parse({});
 const LATER = instant(Date.UTC(2025, 0, 1));
 
@@ -56,6 +58,19 @@ it.each([true, false])(
     ]);
   },
 );
+
+it("a bar that comes again in another list, stamped elsewhere in its slot, is the same bar", async () => {
+  const start = Date.UTC(2024, 0, 9, 5);
+  const window = { start: instant(start), end: instant(start + DAY) };
+  const share = daysOf("SAME", "stock");
+  const { T: _, ...single } = bar("SAME", start, 10);
+  expect(await publish([share], window, [single], true, polygonSource())).toMatchObject({ inserted: 1 });
+  const again = await publish([share], window, [bar("SAME", start + 16 * HOUR, 10)], true);
+  expect(again).toMatchObject({ inserted: 0, updated: 0, unchanged: 1 });
+  expect(await rows(["SAME"])).toEqual([["SAME", start, start, 10, "polygon"]]);
+  const other = await publish([share], window, [bar("SAME", start + 16 * HOUR, 11)], true);
+  expect(other).toMatchObject({ updated: 1, unchanged: 0 });
+});
 
 it.each([true, false])("a coin's day ends a millisecond before UTC midnight, or at it (strict: %s)", async (strict) => {
   const names = strict ? ["BTC", "ETH", "SOL"] : ["ADA", "DOT", "XRP"];
@@ -112,7 +127,8 @@ async function publish(
   window: Interval,
   records: readonly unknown[],
   strict: boolean,
-): Promise<{ readonly quarantinedBy: object; readonly inserted: number }> {
+  source: Source = grouped,
+): Promise<RowCounts & { readonly quarantinedBy: object }> {
   const ordinal = ++objects;
   const path = `${ordinal}.json.gz`;
   const body = Buffer.from(JSON.stringify({ results: records }));
@@ -150,7 +166,7 @@ async function publish(
     suspects: null,
     restore: new Map(),
   });
-  return { quarantinedBy, inserted: counts.inserted };
+  return { ...counts, quarantinedBy };
 }
 
 async function rows(symbols: readonly string[]): Promise<readonly (readonly unknown[])[]> {
@@ -161,7 +177,7 @@ async function rows(symbols: readonly string[]): Promise<readonly (readonly unkn
   return found;
 }
 
-function bar(T: string, t: number, price: number): object {
+function bar(T: string, t: number, price: number) {
   return { T, v: 100, vw: price, o: price, c: price, h: price, l: price, t, n: 5 };
 }
 
@@ -170,6 +186,6 @@ function daysOf(symbol: string, assetClass: "stock" | "crypto"): Series {
   const entry = pipeline.entry(symbol, { assetClass, timeframes: ["1d"] });
   const [series] = pipeline.series(marketData.name, entry, LATER);
   if (!series) throw new Error("unreachable: one timeframe is asked");
-  expect(source.serves(series)).toBe(true);
+  expect(grouped.serves(series)).toBe(true);
   return series;
 }

@@ -5,7 +5,7 @@ import type { PublishRequest } from "../../engine/store-port.ts";
 import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
 import { isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
+import { OBJECT_COLUMN, rowKeyOf, sameRow, storedRows, tableName, text, valueColumns } from "./tables.ts";
 
 /** What a layer changed in one series. */
 export interface SeriesChange {
@@ -56,7 +56,7 @@ export async function mergeLayer(
     ${options.isOnly ? "" : "and (object_no, series_no) in (select (object_no, series_no) from layer_t)"}`;
   const within = hullOf(layer);
   if (!(await hasRows(connection, storedRows(dataset, { within })))) return writeNew(context, `(${sound})`);
-  await findDifferences(context, sound, { columns: payloadColumns(dataset), within });
+  await findDifferences(context, sound, { columns: valueColumns(dataset), within });
   if (layer.some((one) => isFile(request, one))) await leaveUnasked(context);
   await findLost(context, within);
   return writeChanges(context);

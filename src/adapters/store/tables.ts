@@ -3,6 +3,8 @@ import type { Interval } from "../../core/time/interval.ts";
 
 /** Every row names the bronze object it came from, by its place in ingest order. */
 export const OBJECT_COLUMN = "object_no";
+/** The provider's own stamp of a row. */
+const STAMP_COLUMN = "source_ts";
 
 type Versioned = Pick<Dataset, "name" | "version">;
 
@@ -40,6 +42,14 @@ export function tableStatements(dataset: Dataset): readonly string[] {
 export function payloadColumns(dataset: Dataset): readonly string[] {
   const own = new Set([...dataset.key, dataset.time, OBJECT_COLUMN]);
   return dataset.columns.map((column) => column.name).filter((name) => !own.has(name));
+}
+
+/**
+ * The columns in which a record says something new: not the provider's stamp, which may lie elsewhere in the same slot
+ * where the same row is asked for in another way.
+ */
+export function valueColumns(dataset: Dataset): readonly string[] {
+  return payloadColumns(dataset).filter((name) => name !== STAMP_COLUMN);
 }
 
 /**
