@@ -78,7 +78,8 @@ export async function lastRun(
 ): Promise<{ readonly id: string; readonly status: string; readonly runs: number } | null> {
   const copy = await mkdtemp(join(tmpdir(), "kill-ledger-"));
   try {
-    for (const name of ["ledger.db", "ledger.db-wal"]) {
+    // The log first: a handle that goes in between takes it into the file, where it is found again.
+    for (const name of ["ledger.db-wal", "ledger.db"]) {
       await cp(join(dir, ".retrofill", name), join(copy, name)).catch(ignoreAbsent);
     }
     const db = new Database(join(copy, "ledger.db"));
@@ -302,7 +303,8 @@ async function leftovers(project: Project): Promise<readonly string[]> {
   );
   return files
     .filter((file) => {
-      if (/\.part$|\.tmp$|\.duckdb\.wal$|\.rebuild/.test(file)) return true;
+      // The data file's own log is a part of it: whoever opens the file next reads it.
+      if (/\.part$|\.tmp$|\.rebuild/.test(file)) return true;
       if (file.endsWith(".meta.json")) return !all.has(file.replace(/\.meta\.json$/, ".json.gz"));
       if (file.endsWith(".json.gz")) return !known.has(file);
       if (file.endsWith(".parquet")) {
