@@ -10,7 +10,7 @@ import { STORE_ZONE } from "./pipelines/retail/stores.ts";
 import { ventas } from "./pipelines/retail/ventas.ts";
 import { KLK_LIMITS, klkSource } from "./sources/klk/klk.ts";
 import { SALES_LIMITS, salesSource } from "./sources/sales/sales.ts";
-import { ventasTableRecords, ventasTableSource } from "./sources/ventas-table/ventas-table.ts";
+import { APART_MS, ventasTableRecords, ventasTableSource } from "./sources/ventas-table/ventas-table.ts";
 
 /** The retail pipeline with the source and provider that a configuration names. */
 export function bindRetail(config: RetailConfig, place: ProjectPlace): BoundPipeline {
@@ -61,7 +61,7 @@ function bindTable(
     async prepare() {
       const { indexFiles } = await import("./adapters/files/file-index.ts");
       const readName = (path: string): FileHolding["named"] | null => (/\.csv(\.gz)?$/.test(path) ? {} : null);
-      const layout = { name: "ventas", folder, readName, records: ventasTableRecords(STORE_ZONE) };
+      const layout = { name: "ventas", folder, readName, records: ventasTableRecords(STORE_ZONE), apartMs: APART_MS };
       const cachePath = join(stateDir, "existing-index.json");
       holdings = (await indexFiles([layout], { root: dir, cachePath, note })).get("ventas") ?? [];
     },

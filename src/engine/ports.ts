@@ -235,6 +235,11 @@ export interface Source {
   match?(series: Series): string;
   /** For files: what they hold of a series; asking for it is no call. */
   held?(series: Series): IntervalSet;
+  /**
+   * What was there before anybody asked: it fills slots without a row, replaces and takes back none, says nothing of
+   * slots that it lacks, and is not asked about what somebody has answered.
+   */
+  readonly fillsOnly?: boolean;
 }
 
 /** Files that a run leaves for people: its log as JSON lines, and its results. */

@@ -24,6 +24,8 @@ export interface SourceShape {
   readonly records: RecordShape;
   /** Where a body holds many series: the value of `records.key` for one of them. */
   readonly match: ((series: Series) => string) | null;
+  /** Its records fill slots without a row; they replace and take back none, and what lacks is not answered. */
+  readonly fillsOnly?: boolean;
 }
 
 /** A record by the ordinal of its bronze object and its place in the body. */

@@ -17,6 +17,8 @@ export interface IndexedLayout {
   /** What the name of a file tells, from its path below the folder; null for files of another kind. */
   readonly readName: (path: string) => FileHolding["named"] | null;
   readonly records: RecordShape & { readonly reader: FileReader };
+  /** Records of a key that lie further apart, in milliseconds, are told as holdings of their own. Default: never. */
+  readonly apartMs?: number;
 }
 
 /** What was found in one file when it had this size and age. */
@@ -115,17 +117,24 @@ const STAMPS = "between 0 and 4102444800000";
 
 async function lookInto(
   connection: DuckDBConnection,
-  { records }: IndexedLayout,
+  { records, apartMs }: IndexedLayout,
   path: string,
 ): Promise<Pick<Known, "problem" | "holds">> {
   try {
     const absent = await absentColumn(path, records);
     const [query = ""] = await fileQueries([{ no: 0, path, rows: 0 }], records);
     const key = records.key === undefined ? "null::varchar" : records.key;
+    const readable = `select ${key} as key, ${records.stamp} as stamp from (${query})
+      where not unreadable and ${records.stamp} ${STAMPS}`;
+    const parts =
+      apartMs === undefined
+        ? `select key, stamp, 0 as part from (${readable})`
+        : `select key, stamp, count(*) filter (stamp - previous > ${apartMs}) over (partition by key order by stamp) as part
+           from (select *, lag(stamp) over (partition by key order by stamp) as previous from (${readable}))`;
     const rows = await rowsOf(
       connection,
-      `select ${key} as key, min(${records.stamp}) as first, max(${records.stamp}) as last, count(*) as n
-       from (${query}) where not unreadable and ${records.stamp} ${STAMPS} group by all having count(*) > 0 order by 1`,
+      `select key, min(stamp) as first, max(stamp) as last, count(*) as n from (${parts})
+       group by key, part order by key, first`,
     );
     const problem = absent ?? (rows.length === 0 ? "has no record that can be read as declared" : null);
     return {
@@ -152,8 +161,11 @@ async function absentColumn(path: string, { reader }: IndexedLayout["records"]):
 }
 
 /** A layout by what it says: another reading of the same files is another index. */
-function idOf({ name, records }: IndexedLayout): string {
-  return `${name} ${createHash("sha256").update(JSON.stringify(records)).digest("hex").slice(0, 12)}`;
+function idOf({ name, records, apartMs }: IndexedLayout): string {
+  return `${name} ${createHash("sha256")
+    .update(JSON.stringify([records, apartMs ?? null]))
+    .digest("hex")
+    .slice(0, 12)}`;
 }
 
 async function readCache(path: string): Promise<Cache> {

@@ -2,8 +2,8 @@ import type { Findings } from "../../core/coverage/segment.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
-import { type Context, seriesAt } from "./context.ts";
+import { EMPTY, type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
+import { type Context, seriesAt, shapeOf } from "./context.ts";
 import { findHoles } from "./holes.ts";
 import { type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
@@ -38,7 +38,10 @@ export async function makeFindings(
       if (rejudged !== undefined) return [series.key, { answered: [], ...found, rejudged }];
       const answered = own
         .filter(({ object }) => object.answered.start < object.answered.end)
-        .map(({ object }) => ({ ...object.answered, chunk: object.chunkId }));
+        .flatMap(({ object }) => {
+          const lacking = shapeOf(request, object).fillsOnly === true ? found.holes : EMPTY;
+          return subtract([object.answered], lacking).map((span) => ({ ...span, chunk: object.chunkId }));
+        });
       return [series.key, { answered, ...found }];
     }),
   );

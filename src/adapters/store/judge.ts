@@ -1,6 +1,6 @@
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import type { Claim, Context } from "./context.ts";
+import { type Claim, type Context, shapeOf } from "./context.ts";
 import type { Question } from "./questions.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
 import { payloadColumns, rowKeyOf, sameRow, storedRows, text } from "./tables.ts";
@@ -12,7 +12,7 @@ export const SUPERSEDED = "superseded";
 export interface JudgedObject extends Claim {
   /** Too many bad records: none of it is written, and it answers nothing. */
   readonly blocked: boolean;
-  /** Whether a slot without a record was answered as empty: not known while a bad record names no slot. */
+  /** Whether a slot without a record was answered as empty: not while a bad record names no slot, nor where rows fill only. */
   readonly complete: boolean;
   /** Its window and the slots of its sound records. */
   readonly extent: Interval;
@@ -48,7 +48,7 @@ export async function judgeObjects(context: Context): Promise<readonly JudgedObj
       seriesNo,
       question,
       blocked: sum.bad > errorThreshold * (sum.bad + sum.sound),
-      complete: sum.unplaced === 0,
+      complete: sum.unplaced === 0 && shapeOf(context.request, object).fillsOnly !== true,
       extent:
         !row || row.low === null
           ? object.answered

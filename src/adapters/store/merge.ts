@@ -42,7 +42,7 @@ export async function mergeLayer(
   await fillTable(
     connection,
     "layer_t",
-    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean, is_file boolean",
+    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean, is_file boolean, fills_only boolean",
     layer.map((one) => [
       one.object.ordinal,
       one.seriesNo,
@@ -50,6 +50,7 @@ export async function mergeLayer(
       one.object.answered.end,
       one.complete,
       isFile(request, one),
+      fillsOnly(request, one),
     ]),
   );
   const sound = `select * exclude (reason, record) from staged_t where reason is null
@@ -58,12 +59,24 @@ export async function mergeLayer(
   if (!(await hasRows(connection, storedRows(dataset, { within })))) return writeNew(context, `(${sound})`);
   await findDifferences(context, sound, { columns: valueColumns(dataset), within });
   if (layer.some((one) => isFile(request, one))) await leaveUnasked(context);
+  if (layer.some((one) => fillsOnly(request, one))) await leaveFilled(context, within);
   await findLost(context, within);
   return writeChanges(context);
 }
 
 function isFile(request: PublishRequest, { object }: JudgedObject): boolean {
   return shapeOf(request, object).records.reader !== undefined;
+}
+
+function fillsOnly(request: PublishRequest, { object }: JudgedObject): boolean {
+  return shapeOf(request, object).fillsOnly === true;
+}
+
+/** What was there before anybody asked fills slots without a row, and adds none to those that have some. */
+async function leaveFilled({ connection, request }: Context, within: Interval): Promise<void> {
+  await connection.run(`delete from diff_t where (series_no, slot_ms) in (select (series_no, slot_ms) from
+      ${storedRows(request.dataset, { within })})
+    and (object_no, series_no) in (select (object_no, series_no) from layer_t where fills_only)`);
 }
 
 /** A file comes as a whole, whatever was asked of it: what nobody asked for fills slots without a row, and replaces none. */

@@ -2,7 +2,7 @@ import type { Series, SeriesKey } from "../dataset/series.ts";
 import { countSlotsOf, slotsIn } from "../time/grid.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { EMPTY, type IntervalSet, intersect, intersects, spanOf, subtract } from "../time/interval-set.ts";
+import { EMPTY, type IntervalSet, intersect, intersects, spanOf, subtract, union } from "../time/interval-set.ts";
 
 /** One way to ask for series of one dataset. */
 export interface AccessPath {
@@ -21,6 +21,8 @@ export interface AccessPath {
   group?(series: Series): string;
   /** What it holds of a series; only for `held`. */
   held?(series: Series): IntervalSet;
+  /** Not asked about what somebody has answered; only for `held`. */
+  readonly fillsOnly?: boolean;
   /** What is read for a window, where one reading answers several series; only for `held`. */
   target?(series: Series, window: Interval): string;
 }
@@ -36,6 +38,8 @@ export interface Wanted {
   readonly ranges: IntervalSet;
   /** Of `gaps`, what was answered once without a row. */
   readonly silent?: IntervalSet;
+  /** What somebody has answered, whatever it was. */
+  readonly answered?: IntervalSet;
 }
 
 export interface PlannedChunk {
@@ -136,7 +140,8 @@ function takeHeld(one: Wanted, paths: readonly AccessPath[], chunks: HeldChunk[]
   let { gaps, ranges } = one;
   for (const path of paths) {
     if (path.kind !== "held" || !path.serves(series)) continue;
-    const held = subtract(path.held?.(series) ?? EMPTY, aside);
+    const known = path.fillsOnly === true ? union(aside, one.answered ?? EMPTY) : aside;
+    const held = subtract(path.held?.(series) ?? EMPTY, known);
     const inside = intersect(gaps, held);
     if (inside.length === 0) continue;
     const windows = path.windows(series, inside);

@@ -1,5 +1,5 @@
 import { type Gap, type GapCause, type GapPlace, placeOf, type Standing } from "../coverage/gaps.ts";
-import { type Segments, spansOf } from "../coverage/segment.ts";
+import { answeredSet, type Segments, spansOf } from "../coverage/segment.ts";
 import type { Series } from "../dataset/series.ts";
 import { countSlotsOf } from "../time/grid.ts";
 import { type Interval, overlaps } from "../time/interval.ts";
@@ -37,6 +37,7 @@ export function fetchSteps(
       gaps: state.wanted,
       due: state.standing.due,
       ranges: state.ranges,
+      answered: answeredSet(state.segments),
       silent: spansOf(state.standing.gaps.filter(({ cause }) => cause === "asked-once")),
     }),
   );

@@ -217,6 +217,7 @@ export function pathsOf(
       windows: (series, gaps) => source.windows(series, gaps, chunkSlots),
       ...(source.group === undefined ? {} : { group: source.group.bind(source) }),
       ...(source.held === undefined ? {} : { held: source.held.bind(source) }),
+      fillsOnly: source.fillsOnly === true,
       ...(source.held === undefined || source.match === undefined
         ? {}
         : { target: (series, window) => source.request(series, window).target }),

@@ -101,7 +101,12 @@ export class RunScope {
       sources: new Map(
         sources.map(({ source }) => [
           source.name,
-          { system: source.system, records: source.records, match: source.match?.bind(source) ?? null },
+          {
+            system: source.system,
+            records: source.records,
+            match: source.match?.bind(source) ?? null,
+            fillsOnly: source.fillsOnly === true,
+          },
         ]),
       ),
       suspects: this.bound.pipeline.suspects(dataset.name),

@@ -1,8 +1,16 @@
 import type { Series } from "../../core/dataset/series.ts";
 import { slotAt } from "../../core/time/grid.ts";
-import { instant } from "../../core/time/instant.ts";
+import { HOUR, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { clip, normalize, spanOf, subtract, union } from "../../core/time/interval-set.ts";
+import {
+  type IntervalSet,
+  intersect,
+  normalize,
+  spanOf,
+  subtract,
+  totalMs,
+  union,
+} from "../../core/time/interval-set.ts";
 import type { FileHolding, FileReader, NamedField, RecordShape, Source } from "../../engine/ports.ts";
 
 /** What the files of a project hold, as found when somebody last looked. */
@@ -81,40 +89,50 @@ export function ventasTableRecords(zone: string): RecordShape & { readonly reade
   };
 }
 
+/** Between two sales of one store lies less than this while days with sales follow each other. */
+export const APART_MS = 12 * HOUR;
+
 /**
- * What a store's table holds already, for nothing: each file answers for a store's days from its first sale there to
- * its last. Days inside without a sale have been asked once then, and are asked of somebody else.
+ * What a store's table held before anybody asked, for nothing: each file answers for the days on which it has a sale.
+ * Holdings are told apart by `APART_MS`, so that a day inside one has sales.
  */
 export function ventasTableSource(zone: string, holdings: Holdings): Source {
-  const filesOf = (series: Series): readonly FileHolding[] =>
-    holdings().filter(({ key }) => key === nameInFiles(series));
-  const spanHeld = ({ axis }: Series, { first, last }: FileHolding): Interval => ({
+  const daysOf = ({ axis }: Series, { first, last }: FileHolding): Interval => ({
     start: slotAt(axis.grid, instant(first)).start,
     end: slotAt(axis.grid, instant(last)).end,
   });
+  /** The days that each file has of a store. */
+  const filesOf = (series: Series): ReadonlyMap<string, IntervalSet> => {
+    const days = new Map<string, Interval[]>();
+    for (const file of holdings()) {
+      if (file.key !== nameInFiles(series)) continue;
+      const own = days.get(file.path) ?? [];
+      if (own.length === 0) days.set(file.path, own);
+      own.push(daysOf(series, file));
+    }
+    return new Map([...days].map(([path, own]) => [path, normalize(own)]));
+  };
   return {
     name: "ventas-table",
     system: "ventas-table",
-    serves: (series) => filesOf(series).length > 0,
-    held: (series) => normalize(filesOf(series).map((file) => spanHeld(series, file))),
+    fillsOnly: true,
+    serves: (series) => filesOf(series).size > 0,
+    held: (series) => union(...filesOf(series).values()),
     windows(series, gaps) {
       const windows: Interval[] = [];
       let left = gaps;
-      for (const file of filesOf(series)) {
-        const held = spanHeld(series, file);
-        const asked = spanOf(clip(left, held));
+      for (const days of filesOf(series).values()) {
+        const asked = spanOf(intersect(left, days));
         // What several files hold is asked of the first of them.
         if (asked !== null) windows.push(...subtract([asked], union(windows)));
-        left = subtract(left, [held]);
+        left = subtract(left, days);
       }
       return windows.sort((a, b) => a.start - b.start);
     },
     request(series, window) {
-      const file = filesOf(series).find((one) => {
-        const { start, end } = spanHeld(series, one);
-        return start <= window.start && window.end <= end;
-      });
-      return { method: "GET", target: `file:${file?.path ?? ""}`, headers: { format: "csv", "header-lines": "1" } };
+      const inside = (days: IntervalSet): number => totalMs(intersect(days, [window]));
+      const [[path] = [""]] = [...filesOf(series)].sort(([, a], [, b]) => inside(b) - inside(a));
+      return { method: "GET", target: `file:${path}`, headers: { format: "csv", "header-lines": "1" } };
     },
     classify: (_series, request, answer) =>
       answer.status === 200
