@@ -44,6 +44,54 @@ const asked = (at: World, path: string): readonly string[] =>
     .map(({ searchParams }) => searchParams.get("ticker") ?? searchParams.get("symbol") ?? "")
     .sort();
 
+describe("adjusted candles", () => {
+  beforeEach(() => void vi.stubEnv("FMP_API_KEY", KEY).stubEnv("FMP_BASE_URL", ""));
+  afterEach(() => void vi.unstubAllEnvs());
+
+  const split = { splits: [{ executionDate: "2025-11-12", from: 1, to: 4 }] };
+  const factorsOf = (at: World): Promise<{ json: { rows: { symbol: string; factor: number; n: number }[] } }> =>
+    at.json(
+      "sql",
+      "select symbol, split_factor as factor, count(*)::int as n from ohlcv_adjusted group by all order by all",
+    );
+
+  it("are not made before events were asked for: nobody knows then what to adjust by", async () => {
+    await using at = await withEvents({ AAPL: "--timeframes 1d" }, { AAPL: split });
+    const candles = await at.json("run", "ohlcv+");
+    expect([candles.exit, candles.json.status]).toEqual([0, "succeeded"]);
+    expect(candles.json.stages.map(({ dataset }: { dataset: string }) => dataset)).not.toContain(
+      "ohlcv.ohlcv_adjusted",
+    );
+    const early = await at.json("run", "ohlcv.ohlcv_adjusted");
+    expect([early.exit, early.json.error.code, early.json.error.hint]).toEqual([
+      5,
+      "INPUT_ABSENT",
+      expect.stringContaining("retrofill run"),
+    ]);
+    const events = await at.json("run", "ohlcv.stock_splits,ohlcv.dividends");
+    expect(events.exit).toBe(0);
+    expect((await at.json("run", "ohlcv+")).exit).toBe(0);
+    expect((await factorsOf(at)).json.rows).toEqual([
+      { symbol: "AAPL", factor: 0.25, n: 7 },
+      { symbol: "AAPL", factor: 1, n: 7 },
+    ]);
+  });
+
+  it("are made of the symbols whose events are known, and the others are not owed", async () => {
+    await using at = await withEvents(
+      { AAPL: "--timeframes 1d", QUIET: "--timeframes 1d" },
+      { AAPL: split, QUIET: { splits: [] } },
+    );
+    await at.json("run", "ohlcv.stock_splits,ohlcv.dividends", "--symbols", "AAPL");
+    const all = await at.json("run", "ohlcv+", "--symbols", "AAPL");
+    expect([all.exit, all.json.status]).toEqual([0, "succeeded"]);
+    await at.json("run", "ohlcv+");
+    const again = await at.json("run", "ohlcv+");
+    expect([again.exit, again.json.calls.made]).toEqual([0, 0]);
+    expect((await factorsOf(at)).json.rows.map(({ symbol }) => symbol)).toEqual(["AAPL", "AAPL"]);
+  });
+});
+
 describe("backfill_enrichment_data", () => {
   beforeEach(() => void vi.stubEnv("FMP_API_KEY", KEY).stubEnv("FMP_BASE_URL", ""));
   afterEach(() => void vi.unstubAllEnvs());

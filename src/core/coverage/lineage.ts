@@ -4,7 +4,7 @@ import { slotNumbered, slotNumberFrom } from "../dataset/slot-numbers.ts";
 import { snapOut } from "../time/grid.ts";
 import { type Instant, instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { type IntervalSet, intersect, normalize, subtract, union } from "../time/interval-set.ts";
+import { EMPTY, type IntervalSet, intersect, normalize, subtract, union } from "../time/interval-set.ts";
 import { type Segments, setOf } from "./segment.ts";
 
 /** Beyond any slot: where a reach has no end. */
@@ -92,6 +92,16 @@ export function unmadeSet(
 /** What was made of a series and cannot be made any more: its input was taken back. */
 export function withdrawnSet(segments: Segments, ready: IntervalSet): IntervalSet {
   return subtract(setOf(segments, "covered"), ready);
+}
+
+/**
+ * Where rows can be made as far as one required input goes, of which `answered` is known, up to `end`. What reaches
+ * back from all of later time is known from the start of its last unbroken stretch on: what is to come is not missing.
+ */
+export function readyBy(reach: Reach, answered: IntervalSet, end: Instant): IntervalSet {
+  if (reach.kind !== "later") return answered;
+  const last = answered[answered.length - 1];
+  return last === undefined || last.start >= end ? EMPTY : [{ start: last.start, end }];
 }
 
 /** Where every required input of a series was answered. */

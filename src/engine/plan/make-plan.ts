@@ -1,5 +1,5 @@
 import { gapSet } from "../../core/coverage/gaps.ts";
-import { affected } from "../../core/coverage/lineage.ts";
+import { affected, readyBy } from "../../core/coverage/lineage.ts";
 import { setOf, spansOf } from "../../core/coverage/segment.ts";
 import { type Axis, dueSet, withClosedHours } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
@@ -285,7 +285,7 @@ function windowsToMake(
     for (const input of dataset.transform?.inputs ?? []) {
       const place = placeOf(bound, series, input);
       const changing = coming.get(`${place.dataset} ${place.key}`) ?? EMPTY;
-      if (input.required) ready = union(ready, changing);
+      if (input.required) ready = union(ready, readyBy(input.reach, changing, series.axis.lifetime.end));
       reached = union(reached, normalize(changing.map((span) => affected(series.axis, input.reach, span))));
     }
     const requested = intersect(standing.due, standing.scope === null ? EMPTY : [standing.scope]);

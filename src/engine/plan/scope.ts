@@ -1,5 +1,5 @@
 import { type Making, type Standing, standingOf, type Waiver } from "../../core/coverage/gaps.ts";
-import { type Change, oldestSeen, readySet, staleSet } from "../../core/coverage/lineage.ts";
+import { type Change, oldestSeen, readyBy, readySet, staleSet } from "../../core/coverage/lineage.ts";
 import { type Segments, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset, DatasetName, TransformInput } from "../../core/dataset/dataset.ts";
 import type { RegistryEntry } from "../../core/dataset/pipeline.ts";
@@ -143,7 +143,7 @@ export async function scopeOf(
       : new Map(options.leaveOut.series.map((one) => [`${one.dataset} ${one.key}`, normalize(one.leftOut)]));
   const scoped: ScopedSeries[] = [];
   for (const { dataset, series, entry } of wanted) {
-    if (idle.has(dataset.name)) continue;
+    if (idle.has(cellKey(series))) continue;
     const requested = requestedSpan(series, request, options.now);
     if (requested === null) continue;
     const segments = truth.segmentsOf(series);
@@ -163,34 +163,33 @@ export async function scopeOf(
 }
 
 /**
- * The datasets that follow others of the request, yet need one besides that nobody has begun with and that is not of
- * the request: nothing of them is owed so far.
+ * By cell, the series of datasets that follow others of the request, yet need one besides that nobody has begun with
+ * and that is not of the request: nothing of them is owed so far.
  */
 function idleOf(
   bound: BoundPipeline,
   datasets: readonly Dataset[],
   wanted: readonly RequestedSeries[],
   { truth, isAsking }: { readonly truth: Truth; readonly isAsking: boolean },
-): ReadonlySet<DatasetName> {
-  const idle = new Set<DatasetName>();
+): ReadonlySet<string> {
+  const idle = new Set<string>();
   const names = new Set(datasets.map(({ name }) => name));
   const coming = new Set(datasets.filter(({ extract }) => isAsking || extract === null).map(({ name }) => name));
+  const isBegun = (series: Pick<Series, "dataset" | "version" | "key">): boolean => truth.segmentsOf(series).length > 0;
   for (const dataset of datasets) {
-    const all = wanted.filter((one) => one.dataset === dataset);
-    const isBegun = all.some(({ series }) => truth.segmentsOf(series).length > 0);
+    const all = wanted.filter((one) => one.dataset === dataset).map(({ series }) => series);
     // Nobody is asked, and nobody has been.
-    if (!isAsking && dataset.extract !== null && !isBegun) idle.add(dataset.name);
+    if (!isAsking && dataset.extract !== null && !all.some(isBegun))
+      for (const series of all) idle.add(cellKey(series));
     const inputs = dataset.transform?.inputs ?? [];
-    if (isBegun || !inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
-    const own = all.filter(({ series }) => series.source === null);
-    const isLacking = inputs.some(
-      (input) =>
-        idle.has(input.dataset) ||
-        (input.required &&
-          !coming.has(input.dataset) &&
-          own.every(({ series }) => truth.segmentsOf(placeOf(bound, series, input)).length === 0)),
-    );
-    if (isLacking) idle.add(dataset.name);
+    if (!inputs.some((input) => input.dataset !== dataset.name && names.has(input.dataset))) continue;
+    for (const series of all.filter((one) => one.source === null && !isBegun(one))) {
+      const isLacking = inputs.some((input) => {
+        const place = placeOf(bound, series, input);
+        return input.required && (idle.has(cellKey(place)) || (!coming.has(input.dataset) && !isBegun(place)));
+      });
+      if (isLacking) idle.add(cellKey(series));
+    }
   }
   return idle;
 }
@@ -269,11 +268,11 @@ async function readMaking(
     for (const input of inputs) {
       const place = placeOf(bound, series, input);
       if (input.required) {
-        const there = subtract(
-          setOf(segmentsOf(place), "covered", "empty"),
-          making.get(cellKey(place))?.stale ?? EMPTY,
-        );
-        answered.push(wholeSlots(series, there));
+        const known = setOf(segmentsOf(place), "covered", "empty");
+        // A stale stretch must not break what is known of all of later time: it is made anew before anything reads it.
+        const isWhole = input.reach.kind === "later";
+        const there = isWhole ? known : subtract(known, making.get(cellKey(place))?.stale ?? EMPTY);
+        answered.push(wholeSlots(series, readyBy(input.reach, there, series.axis.lifetime.end)));
       }
       stale = union(stale, staleSet(series.axis, input.reach, own, changes.get(cellKey(place)) ?? []));
     }

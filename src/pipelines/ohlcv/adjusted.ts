@@ -81,7 +81,7 @@ export const adjusted: Dataset = {
     kind: "transform",
     inputs: [
       { dataset: "ohlcv.market_data", reach: { kind: "slots", count: 0 }, required: true },
-      { dataset: "ohlcv.adjustment_factors", reach: { kind: "later" }, required: false },
+      { dataset: "ohlcv.adjustment_factors", reach: { kind: "later" }, required: true },
     ],
     // Products run over lists in the order of time, so that they have the same bits wherever they are made.
     query: sql`

@@ -30,15 +30,20 @@ export function printPlan(output: Output, plan: Plan, pinned: boolean): void {
   else printCost(output, plan);
 }
 
-function printNothing(output: Output, { series }: Plan): void {
+function printNothing(output: Output, { series, request }: Plan): void {
   const leftOut = series.filter((one) => one.leftOut.length > 0).length;
-  const lacking = series.filter((one) => one.leftOut.length === 0 && one.gapSlots > 0).length;
-  const complete = series.length - leftOut - lacking;
+  const open = series.filter((one) => one.leftOut.length === 0 && one.gapSlots > 0);
+  const made = open.filter((one) => one.made);
+  const lacking = open.length - made.length;
+  const complete = series.length - leftOut - open.length;
   const rest = [
     leftOut === 0 ? "" : `, ${leftOut} left out`,
     lacking === 0 ? "" : `, ${plural(lacking, "series", "series")} that nobody can be asked for`,
+    made.length === 0 ? "" : `, ${plural(made.length, "series", "series")} without what they are made from`,
   ];
   output.line(`Nothing to do: ${plural(complete, "series", "series")} complete${rest.join("")}, 0 calls.`);
+  if (made.length > 0)
+    output.line(`  what they are made from comes with: retrofill run ${request.selector} --with-inputs`);
 }
 
 function printCost(output: Output, plan: Plan): void {
