@@ -279,8 +279,11 @@ export interface Store {
   rebuild(request: RebuildRequest): Promise<Receipt>;
   /** Each slot that a run touched stands again as before; what stood there is kept as a before-image. */
   revert(request: RevertRequest): Promise<Receipt>;
-  /** Publications of others that touched slots after these had: a revert would pull the ground from under them. */
-  laterTouches(dataset: Dataset, publications: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Publications of others that touched slots after these had, or brought the row that stands from one of the objects:
+   * a revert would pull the ground from under them.
+   */
+  laterTouches(footprint: Pick<RevertRequest, "dataset" | "publications" | "objects">): Promise<readonly string[]>;
   /** Rows of a source held against rows made of the same slots from finer ones; writes nothing. */
   compare(dataset: Dataset, windows: readonly BuildWindow[]): Promise<readonly Comparison[]>;
   receipt(chunkId: string): Promise<Receipt | null>;
