@@ -230,10 +230,12 @@ export interface SlotRows {
 export interface VolumeRequest {
   readonly dataset: Dataset;
   readonly series: readonly Series[];
-  /** Only what these changed is looked at. */
+  /** What these changed is looked at. */
   readonly publications: readonly string[];
-  /** Only slots and days that meet it. */
+  /** Of that only slots and days that meet it. */
   readonly recent: Interval;
+  /** Starts of slots and days that are looked at besides, changed or not: what is usual for them may have changed. */
+  readonly again: readonly Instant[];
   /** How far back usual values are looked for. */
   readonly weeks: number;
   /** How long a writer is waited for. */

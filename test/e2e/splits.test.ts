@@ -128,6 +128,24 @@ describe.each([
     ]);
   });
 
+  it("makes slots look busy only until it is restated", async () => {
+    await using at = await splitWorld(knowsEvents);
+    await moveTo(at, AFTER);
+    const night = await nightly(at, knowsEvents);
+    const busy = async (): Promise<readonly string[]> => {
+      const { json } = await at.json("alerts", "list");
+      return json.flatMap((one: Said) => (one.rule === "volume" ? [one.dedupeKey] : [])).sort();
+    };
+    // Days and the week before the split were asked again: four times the shares of those before them.
+    const slots = ["09", "11", "12", "13", "14"].map((day) => `volume:ohlcv.market_data:2025-11-${day}T05:00:00Z:peak`);
+    expect(await busy()).toEqual(slots);
+    // A run of another symbol says nothing about them.
+    expect((await at.json("run", "ohlcv", "--symbols", "MSFT", "--days", "3", "--again")).exit).toBe(0);
+    expect(await busy()).toEqual(slots);
+    expect((await at.json("apply", night.json.proposed[0].plan_id)).exit).toBe(0);
+    expect(await busy()).toEqual([]);
+  });
+
   it("shows what the restatement did, and makes features anew", async () => {
     await using at = await splitWorld(knowsEvents);
     await moveTo(at, AFTER);
