@@ -8,3 +8,8 @@ export function newId(kind: "plan" | "run", at: Instant, random: () => number): 
   const tail = Array.from({ length: 4 }, () => ALPHABET[Math.floor(random() * ALPHABET.length)]).join("");
   return `${kind}-${stamp}-${tail}`;
 }
+
+/** The run that the id of a chunk or publication begins with. */
+export function runOf(chunkId: string): string {
+  return chunkId.slice(0, chunkId.lastIndexOf("."));
+}

@@ -165,6 +165,8 @@ export interface Publication {
   readonly totals?: Readonly<Record<string, number>> | undefined;
   /** Fetch chunks whose objects it holds. */
   readonly members: readonly string[];
+  /** Fetch chunks whose objects were published before and are judged again, because decisions changed. */
+  readonly rejudges?: readonly string[] | undefined;
   /** Where rows really changed. */
   readonly changes: readonly (Interval & { readonly key: SeriesKey })[];
 }
@@ -221,6 +223,14 @@ export interface Watermark {
   readonly runId: string;
   readonly movedAt: Instant;
   readonly why: "incremental run succeeded" | "override";
+}
+
+/** A publication that the ledger has. */
+export interface CommittedPublication {
+  readonly chunkId: string;
+  readonly fence: number;
+  /** The chunks whose answers it judged again; an id begins with the run that asked. */
+  readonly rejudges: readonly string[];
 }
 
 /** The run that a publication takes back, and the series whose coverage is worked out anew without it. */
@@ -364,6 +374,7 @@ export interface Ledger {
     /** The fetch chunks whose objects it holds, or what it makes of series whose rows come from other datasets. */
     holds: {
       readonly members: readonly string[];
+      readonly rejudges?: readonly string[];
       readonly built?: Readonly<Record<string, Built>>;
       readonly reverts?: Reverts;
     },
@@ -372,7 +383,7 @@ export interface Ledger {
   /** The last publication that had been committed when a run ended, of whichever run; null: none had. */
   lastPublicationAt(runId: string): Promise<string | null>;
   /** Every committed publication, in the order of their commits. */
-  publications(): Promise<readonly { readonly chunkId: string; readonly fence: number }[]>;
+  publications(): Promise<readonly CommittedPublication[]>;
   abandonPublication(chunk: ChunkRecord, reason: string): Promise<void>;
   /** Publications that were begun by runs that nobody works on and neither committed nor abandoned. */
   halfway(dataset: DatasetName, version: number, isAlive: (owner: Owner) => boolean): Promise<readonly ChunkRecord[]>;
@@ -382,7 +393,10 @@ export interface Ledger {
     version: number,
     keys?: readonly SeriesKey[],
   ): Promise<ReadonlyMap<SeriesKey, Segments>>;
-  /** The segments of series as they would be had a run never happened; runs that were reverted before count neither. */
+  /**
+   * The segments of series as they would be had a run never happened, nor its answers been judged again later; runs
+   * that were reverted before count neither.
+   */
   coverageWithout(
     dataset: DatasetName,
     version: number,

@@ -232,10 +232,12 @@ export interface SlotRows {
 export interface VolumeRequest {
   readonly dataset: Dataset;
   readonly series: readonly Series[];
-  /** Only what these changed is looked at. */
+  /** What these changed is looked at. */
   readonly publications: readonly string[];
-  /** Only slots and days that meet it. */
+  /** Of that only slots and days that meet it. */
   readonly recent: Interval;
+  /** Starts of slots and days that are looked at besides, changed or not: what is usual for them may have changed. */
+  readonly again: readonly Instant[];
   /** How far back usual values are looked for. */
   readonly weeks: number;
   /** How long a writer is waited for. */
@@ -281,8 +283,11 @@ export interface Store {
   rebuild(request: RebuildRequest): Promise<Receipt>;
   /** Each slot that a run touched stands again as before; what stood there is kept as a before-image. */
   revert(request: RevertRequest): Promise<Receipt>;
-  /** Publications of others that touched slots after these had: a revert would pull the ground from under them. */
-  laterTouches(dataset: Dataset, publications: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Publications of others that touched slots after these had, or brought the row that stands from one of the objects:
+   * a revert would pull the ground from under them.
+   */
+  laterTouches(footprint: Pick<RevertRequest, "dataset" | "publications" | "objects">): Promise<readonly string[]>;
   /** Rows of a source held against rows made of the same slots from finer ones; writes nothing. */
   compare(dataset: Dataset, windows: readonly BuildWindow[]): Promise<readonly Comparison[]>;
   receipt(chunkId: string): Promise<Receipt | null>;

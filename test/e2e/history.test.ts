@@ -149,6 +149,120 @@ describe("revert", () => {
   });
 });
 
+/** A high below its low on one of AAPL's days, and another close on a later one. */
+const BAD_DAY = Date.parse("2025-11-12T05:00:00Z");
+const faulty: Script = ({ ticker, size }) =>
+  ticker !== "AAPL" || size !== "1/day"
+    ? {}
+    : {
+        edit: (body) => ({
+          ...body,
+          results: body.results.map((bar: Readonly<Record<string, number>>) =>
+            bar.t === BAD_DAY
+              ? { ...bar, h: (bar.l as number) - 1 }
+              : (bar.t as number) > BAD_DAY
+                ? { ...bar, c: (bar.c as number) + 0.5 }
+                : bar,
+          ),
+        }),
+      };
+
+describe("revert after a release", () => {
+  /** Asks AAPL's days again and lets the bad record in. */
+  async function releasedRun(): Promise<{ readonly run: string; readonly place: readonly [string, string] }> {
+    at.script(faulty);
+    const ended = await at.json("run", "ohlcv+", "--symbols", "AAPL", "--timeframes", "1d", "--again");
+    at.script(null);
+    const place = await onlyQuarantined();
+    await release(place);
+    return { run: ended.json.run_id, place };
+  }
+
+  async function onlyQuarantined(): Promise<readonly [string, string]> {
+    const { json } = await at.json("quarantine", "show");
+    expect(json).toHaveLength(1);
+    return [String(json[0].object_no), String(json[0].row_no)];
+  }
+
+  async function release(place: readonly [string, string]): Promise<void> {
+    const released = await at.json("quarantine", "release", ...place, "--reason", "really traded so");
+    expect(released.exit, released.err).toBe(0);
+    expect((await at.json("run", "ohlcv+")).exit).toBe(0);
+  }
+
+  /** Bronze says what is stored: made anew, nothing changes, and everybody agrees. */
+  async function expectAsInBronze(): Promise<void> {
+    const standing = await stored(at);
+    const coverage = (await at.json("coverage", "ohlcv+")).json;
+    for (const line of ["audit verify", "verify ohlcv+"])
+      expect((await at.json(...line.split(" "))).exit, line).toBe(0);
+    const rebuilt = await at.json("reprocess", "ohlcv+", "--reason", "a check");
+    expect(rebuilt.json.rows).toMatchObject({ inserted: 0, updated: 0, retracted: 0 });
+    expect(await stored(at)).toEqual(standing);
+    expect((await at.json("coverage", "ohlcv+")).json).toEqual(coverage);
+  }
+
+  it("takes back the released row too, and what is made from it", async () => {
+    const before = await stored(at);
+    const coverage = (await at.json("coverage", "ohlcv+")).json;
+    const { run, place } = await releasedRun();
+    expect(await stored(at)).not.toEqual(before);
+    const reverted = await at.json("revert", run, "--reason", "a bad answer");
+    expect([reverted.exit, reverted.json.calls.made], reverted.err).toEqual([0, 0]);
+    expect(await stored(at)).toEqual(before);
+    expect((await at.json("coverage", "ohlcv+")).json).toEqual(coverage);
+    await expectAsInBronze();
+    expect((await at.json("quarantine", "list")).json).toEqual([]);
+    expect((await at.json("trace", "ohlcv", "AAPL/1d", "2025-11-12")).json.released).toEqual([]);
+    const again = await at.json("quarantine", "release", ...place, "--reason", "again");
+    expect([again.exit, again.json.error.code]).toEqual([5, "RELEASE_REFUSED"]);
+    expect(again.json.error.message).toContain(`${run}, was taken back`);
+  });
+
+  it("lets a record in that was released below the run", async () => {
+    const { run } = await releasedRun();
+    const released = await stored(at);
+    const correct = await restate("2025-11-12", 1);
+    expect(await stored(at)).not.toEqual(released);
+    expect((await at.json("revert", correct.json.run_id, "--reason", "a bad answer")).exit).toBe(0);
+    expect(await stored(at)).toEqual(released);
+    expect((await at.json("revert", run, "--reason", "a bad answer")).exit).toBe(0);
+    await expectAsInBronze();
+  });
+
+  it("lets a record in whose release came while the run spoke for its slot", async () => {
+    at.script(faulty);
+    const bad = await at.json("run", "ohlcv+", "--symbols", "AAPL", "--timeframes", "1d", "--again");
+    const place = await onlyQuarantined();
+    const correct = await restate("2025-11-12", 1.1);
+    await release(place);
+    expect((await at.json("revert", correct.json.run_id, "--reason", "a bad answer")).exit).toBe(0);
+    const row = await at.json("sql", "select high < low as f from market_data where ts = '2025-11-12 05:00:00'");
+    expect(row.json.rows).toContainEqual({ f: true });
+    await expectAsInBronze();
+    expect((await at.json("revert", bad.json.run_id, "--reason", "a bad answer")).exit).toBe(0);
+    await expectAsInBronze();
+  });
+
+  it("is refused while a later run has changed the released row, naming that run", async () => {
+    const { run } = await releasedRun();
+    const later = await restate("2025-11-12", 1.2, "--from", "2025-11-12", "--to", "2025-11-13");
+    const refused = await at.json("revert", run, "--reason", "a bad answer");
+    expect([refused.exit, refused.json.error.hint]).toEqual([5, expect.stringContaining(later.json.run_id)]);
+  });
+
+  it("is refused for a run below one whose record was released, naming the one that asked", async () => {
+    const early = await restate("2025-11-10", 1.1);
+    const { run } = await releasedRun();
+    const refused = await at.json("revert", early.json.run_id, "--reason", "a bad answer");
+    expect([refused.exit, refused.json.error.hint]).toEqual([5, expect.stringContaining(run)]);
+    for (const one of [run, early.json.run_id]) {
+      expect((await at.json("revert", one, "--reason", "a bad answer")).exit).toBe(0);
+      await expectAsInBronze();
+    }
+  });
+});
+
 describe("sql --as-of", () => {
   it("shows the tables as a copy taken then would", async () => {
     const copies = [{ run: first.json.run_id as string, rows: await stored(at) }];

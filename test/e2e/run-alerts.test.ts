@@ -286,6 +286,10 @@ describe("an incremental run", () => {
     expect(third.out).toContain(
       "late   ohlcv.market_data 1h: 1 row up to 30 h after its slot; lookback 12 h would have missed 1; suggested 2 d",
     );
+    // What somebody asks again says nothing about the lookback.
+    at.script(null);
+    const again = await at.json("run", "ohlcv", "--mode", "incremental", "--from", "2026-03-19", "--again");
+    expect([again.exit, again.json.rows.updated, again.json.late]).toEqual([0, 1, []]);
   });
 
   it("is planned with what a year of its answers takes on disk", async () => {

@@ -73,7 +73,8 @@ describe.each([
     const other = await closes(at, "MSFT");
     await moveTo(at, AFTER);
     const night = await nightly(at, knowsEvents);
-    expect(night.exit).toBe(0);
+    // What came back on another basis was not late.
+    expect([night.exit, night.json.late]).toEqual([0, []]);
 
     // Seven days of days, a day of hours and four weeks were asked again and are on the new basis already.
     const seen = await closes(at, "AAPL");
@@ -126,6 +127,24 @@ describe.each([
       "raised restated:ohlcv.market_data:AAPL",
       "resolved restated:ohlcv.market_data:AAPL",
     ]);
+  });
+
+  it("makes slots look busy only until it is restated", async () => {
+    await using at = await splitWorld(knowsEvents);
+    await moveTo(at, AFTER);
+    const night = await nightly(at, knowsEvents);
+    const busy = async (): Promise<readonly string[]> => {
+      const { json } = await at.json("alerts", "list");
+      return json.flatMap((one: Said) => (one.rule === "volume" ? [one.dedupeKey] : [])).sort();
+    };
+    // Days and the week before the split were asked again: four times the shares of those before them.
+    const slots = ["09", "11", "12", "13", "14"].map((day) => `volume:ohlcv.market_data:2025-11-${day}T05:00:00Z:peak`);
+    expect(await busy()).toEqual(slots);
+    // A run of another symbol says nothing about them.
+    expect((await at.json("run", "ohlcv", "--symbols", "MSFT", "--days", "3", "--again")).exit).toBe(0);
+    expect(await busy()).toEqual(slots);
+    expect((await at.json("apply", night.json.proposed[0].plan_id)).exit).toBe(0);
+    expect(await busy()).toEqual([]);
   });
 
   it("shows what the restatement did, and makes features anew", async () => {

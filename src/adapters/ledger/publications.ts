@@ -109,6 +109,7 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
           version,
           result,
           members: publication.members,
+          ...(publication.rejudges ? { rejudges: publication.rejudges } : {}),
           findings: Object.fromEntries(publication.findings),
           built: Object.fromEntries(publication.built),
         });
@@ -141,15 +142,17 @@ export function publicationLedger(ledger: LedgerDatabase): PublicationLedger {
         .execute();
       const chunks = await db
         .selectFrom("chunk")
-        .select(["id", "fence"])
+        .select(["id", "fence", "progress"])
         .where("kind", "=", "build")
         .where("status", "=", "published")
         .execute();
-      const fences = new Map(chunks.map(({ id, fence }) => [id, fence]));
+      const committed = new Map(chunks.map((chunk) => [chunk.id, chunk]));
       const ids = events.map(({ payload }) => (JSON.parse(payload) as { readonly chunk: string }).chunk);
       return ids.flatMap((chunkId) => {
-        const fence = fences.get(chunkId);
-        return fence === undefined ? [] : [{ chunkId, fence }];
+        const chunk = committed.get(chunkId);
+        if (!chunk) return [];
+        const { rejudges = [] } = JSON.parse(chunk.progress ?? "{}") as { readonly rejudges?: readonly string[] };
+        return [{ chunkId, fence: chunk.fence, rejudges }];
       });
     },
 

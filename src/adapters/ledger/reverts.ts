@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Segments } from "../../core/coverage/segment.ts";
 import { asSeriesKey, type SeriesKey } from "../../core/dataset/series.ts";
+import { runOf } from "../../engine/ids.ts";
 import type { Publication, Reverts } from "../../engine/ledger-port.ts";
 import { CLAIM_EVENTS, replayClaims } from "./claim-events.ts";
 import { readSegments, writeSegments } from "./coverage.ts";
@@ -34,10 +35,17 @@ export async function coverageWithout(
   // A revert restores what stood without its run; without that run from the first there is nothing to restore.
   const kept = events.filter(({ stream, type, payload }) => {
     if (gone.has(stream)) return false;
+    if (type === "publication.committed")
+      return !isAbout(gone, JSON.parse(payload) as { rejudges?: readonly string[] });
     return type !== "coverage.reset" || !gone.has(String((JSON.parse(payload) as { reverted?: string }).reverted));
   });
   const all = replayClaims(kept).get(`${dataset}@${version}`) ?? new Map<SeriesKey, Segments>();
   return new Map(keys.map((key) => [key, all.get(asSeriesKey(key)) ?? []]));
+}
+
+/** Whether a publication only judged answers of these runs again. */
+function isAbout(runs: ReadonlySet<string>, { rejudges = [] }: { readonly rejudges?: readonly string[] }): boolean {
+  return rejudges.length > 0 && rejudges.every((chunk) => runs.has(runOf(chunk)));
 }
 
 /** The run's objects count no more, and its series stand as if it had never happened. */

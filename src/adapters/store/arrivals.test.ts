@@ -45,6 +45,27 @@ describe("late slots", () => {
     ]);
   });
 
+  it("are not those that came back multiplied by one factor, but for a correction among them", async () => {
+    await answer(hourly, hours(0, 6), range(0, 6));
+    const restated = await answer(hourly, hours(0, 6), range(0, 6), {
+      seenAt: T0 + 30 * HOUR,
+      factor: 0.25,
+      dearer: [4],
+    });
+    // Hour 4, over at 5, came back dearer than a quarter.
+    expect(await look([hourly], [restated])).toEqual([
+      { group: 0, slots: 1, slowestMs: 25 * HOUR, highMs: 25 * HOUR, beyondLookback: 1 },
+    ]);
+    const corrected = await answer(hourly, hours(0, 6), range(0, 6), { factor: 0.2525 });
+    expect(await look([hourly], [corrected])).toMatchObject([{ slots: 6 }]);
+  });
+
+  it("are two rows that differ by one factor: too few for a restated past", async () => {
+    await answer(hourly, hours(0, 2), range(0, 2));
+    const seen = await answer(hourly, hours(0, 2), range(0, 2), { factor: 0.25 });
+    expect(await look([hourly], [seen])).toMatchObject([{ slots: 2 }]);
+  });
+
   it("count from the end of a civil slot, also of a week that lacks an hour", async () => {
     const weekly = seriesOf("KO", "1w", "stock");
     // New York's clocks went forward on 2026-03-08, so that this week has 167 hours.
@@ -85,6 +106,8 @@ interface Seen {
   readonly seenAt?: number;
   /** Hours whose bars have another price than before. */
   readonly dearer?: readonly number[];
+  /** What all prices are multiplied by. */
+  readonly factor?: number;
 }
 
 function answer(
@@ -107,10 +130,13 @@ async function answerAt(
   series: Series,
   window: Interval,
   stamps: readonly number[],
-  { seenAt = 0 }: Seen = {},
+  { seenAt = 0, factor = 1 }: Seen = {},
   dearer: ReadonlySet<number> = new Set(),
 ): Promise<PublishedAnswer> {
-  const records = stamps.map((t) => ({ t, o: 10, h: 12, l: 9, c: dearer.has(t) ? 11.5 : 11, v: 7, vw: 10.5, n: 3 }));
+  const records = stamps.map((t) => {
+    const [o, h, l, c] = [10, 12, 9, dearer.has(t) ? 11.5 : 11].map((price) => price * factor);
+    return { t, o, h, l, c, v: 7, vw: 10.5, n: 3 };
+  });
   const object = await world.put(series, { window, records });
   const { chunkId } = await world.publish([object]);
   return { publication: chunkId, object: object.ordinal, seenAt: instant(seenAt) };

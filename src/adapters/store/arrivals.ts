@@ -8,7 +8,7 @@ import { instant } from "../../core/time/instant.ts";
 import type { ArrivalsRequest, LateSlots } from "../../engine/store-port.ts";
 import { folderOf, insertedFolder } from "./before-image.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { text } from "./tables.ts";
+import { rowKeyOf, sameRow, tableName, text } from "./tables.ts";
 
 /** The share of late slots that a lookback should hold. */
 const HIGH = 0.999;
@@ -25,6 +25,7 @@ export async function arrivalsIn(
   const { dataset } = request;
   await fillSeries(connection, request);
   if (!(await findEvents(connection, request, history))) return [];
+  await leaveOutRestated(connection, dataset);
   await findLate(connection, dataset);
   await fillSlotEnds(connection, request);
   const rows = await rowsOf(
@@ -66,7 +67,10 @@ async function fillSeries(connection: DuckDBConnection, { dataset, series }: Arr
   );
 }
 
-/** `event_t`: every slot that one of the publications filled (`is_new`) or changed. False when there is none. */
+/**
+ * `event_t`: every slot that one of the publications filled (`is_new`) or changed, and what the dataset measures by of
+ * a row that it replaced. False when there is none.
+ */
 async function findEvents(
   connection: DuckDBConnection,
   { dataset, answers }: ArrivalsRequest,
@@ -83,8 +87,11 @@ async function findEvents(
     answers.map(({ publication, object, seenAt }) => [publication, object, seenAt]),
   );
   const key = dataset.key.map((name) => `f.${name} = s.${name}`).join(" and ");
+  const own = rowKeyOf(dataset).map((name) => `f.${name}, `);
+  const measured = dataset.measure === undefined ? "null" : `if(f.change = 'updated', f.${dataset.measure}, null)`;
   const events = (files: readonly string[], isNew: boolean): string => `
-    select s.series_no, epoch_ms(f.${dataset.time}) as slot_ms, ${isNew} as is_new,
+    select s.series_no, epoch_ms(f.${dataset.time}) as slot_ms, ${own.join("")}${isNew} as is_new,
+      (${isNew ? "null" : measured})::double as old,
       regexp_extract(f.filename, '([^/]+)-[0-9]+[.]parquet$', 1) as publication
     from read_parquet([${files.map(text).join(", ")}], filename = true) f join tracked_t s on ${key}`;
   const parts = [
@@ -93,6 +100,39 @@ async function findEvents(
   ];
   await connection.run(`create or replace temp table event_t as ${parts.join(" union all ")}`);
   return hasRows(connection, "select slot_ms from event_t");
+}
+
+/** Rows alike in one publication that make a restated past; so many of all that it changed, since some are corrected. */
+const MIN_ALIKE = 3;
+const MIN_ALIKE_SHARE = 0.5;
+/** A factor nearer to 1 is a correction. */
+const MIN_CHANGE = 0.02;
+/** How far a row may lie from the factor: prices in cents are that coarse. */
+const ALIKE = 0.005;
+
+/**
+ * Takes rows out of `event_t` that came back multiplied by one and the same factor: they were not late, their source
+ * has restated its past, as after a split. A row that was replaced again since is not recognized.
+ */
+async function leaveOutRestated(connection: DuckDBConnection, dataset: Dataset): Promise<void> {
+  const { measure } = dataset;
+  if (measure === undefined || !(await hasRows(connection, "select old from event_t where old > 0"))) return;
+  const stored = `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, c.${measure}::double as fresh
+      ${rowKeyOf(dataset)
+        .map((name) => `, c.${name}`)
+        .join("")}
+    from ${tableName(dataset)} c join tracked_t s on ${dataset.key.map((name) => `c.${name} = s.${name}`).join(" and ")})`;
+  await connection.run(`delete from event_t where rowid in (
+    select unnest(ids) from (
+      select list(id) filter (where is_alike) as ids, count(*) as changed
+      from (select *, abs(fresh - ratio * old) <= ${ALIKE} * abs(fresh) as is_alike
+        from (select e.rowid as id, e.series_no, e.publication, e.old, c.fresh,
+            median(c.fresh / e.old) over (partition by e.series_no, e.publication) as ratio
+          from event_t e join ${stored} c on ${sameRow(dataset, "c", "e")}
+          where e.old > 0 and c.fresh <> e.old)
+        where abs(ratio - 1) > ${MIN_CHANGE})
+      group by series_no, publication)
+    where len(ids) >= greatest(${MIN_ALIKE}, ${MIN_ALIKE_SHARE} * changed))`);
 }
 
 /** `late_t`: the events whose slot an earlier answer spoke for, and when the answer that brought them was there. */

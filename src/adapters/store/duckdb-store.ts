@@ -109,11 +109,9 @@ export function duckdbStore(options: {
       return write(`reverting ${request.dataset.name}`, (connection) => revertIn(connection, request, { history }));
     },
 
-    laterTouches(dataset, publications) {
+    laterTouches(footprint) {
       return read([], async (connection) =>
-        (await hasTable(connection, "main.receipt"))
-          ? laterTouches(connection, { dataset, publications }, history)
-          : [],
+        (await hasTable(connection, "main.receipt")) ? laterTouches(connection, footprint, history) : [],
       );
     },
 

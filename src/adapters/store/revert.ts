@@ -1,5 +1,4 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { Receipt, RevertRequest } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
 import { sweepImages } from "./before-image.ts";
@@ -10,7 +9,7 @@ import { findHoles } from "./holes.ts";
 import { openImages, writeChanges } from "./merge.ts";
 import { changesBySeries, sumOf } from "./publish.ts";
 import { rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, text } from "./tables.ts";
+import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
 import { findThin } from "./thin-slots.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -72,21 +71,31 @@ export async function revertIn(
   });
 }
 
-/** Publications of others that touched the same slots after the run's did: they would lose their footing. */
+/**
+ * Publications of others that touched the same slots after the run's did, or that brought a row which stands from its
+ * objects: they would lose their footing.
+ */
 export async function laterTouches(
   connection: DuckDBConnection,
-  { dataset, publications }: { readonly dataset: Dataset; readonly publications: readonly string[] },
+  { dataset, publications, objects }: Pick<RevertRequest, "dataset" | "publications" | "objects">,
   history: string,
 ): Promise<readonly string[]> {
   const all = await touches(dataset, history);
   const key = [...dataset.key, dataset.time, ...rowKeyOf(dataset)];
   const own = listOf(publications);
+  const sameSlot = (a: string, b: string): string =>
+    key.map((name) => `${a}.${name} is not distinct from ${b}.${name}`).join(" and ");
   const rows = await rowsOf(
     connection,
     `with t as materialized (${all}),
-       mine as (select ${key.join(", ")}, min(seq) as seq from t where chunk in ${own} group by all)
-     select distinct t.chunk from t join mine m on ${key.map((name) => `t.${name} is not distinct from m.${name}`).join(" and ")}
-       and t.seq > m.seq where t.chunk not in ${own} order by t.chunk`,
+       mine as (select ${key.join(", ")}, min(seq) as seq from t where chunk in ${own} group by all),
+       bearers as (select t.chunk from t semi join ${tableName(dataset)} c on ${sameSlot("t", "c")}
+           and c.${OBJECT_COLUMN} in ${objects.length === 0 ? "(null)" : `(${objects.join(", ")})`}
+         qualify row_number() over (partition by ${key.map((name) => `t.${name}`).join(", ")} order by t.seq desc) = 1)
+     select distinct chunk from (
+       select t.chunk from t join mine m on ${sameSlot("t", "m")} and t.seq > m.seq
+       union all select chunk from bearers)
+     where chunk not in ${own} order by chunk`,
   );
   return rows.map((row) => String(row.chunk));
 }

@@ -72,6 +72,20 @@ it("leaves history alone that a backfill brings, and rows that tell no volume", 
   expect(await look(stock, at("2026-03-21T12:00:00Z"), ["r1.b2"])).toEqual([]);
 });
 
+it("looks again at what it is asked to, though only what is usual there has changed", async () => {
+  const stock = seriesOf("KO", "1d", "stock");
+  const [fridays, last] = [every("2026-02-27", 3), startOfLocalDate(NEW_YORK, "2026-03-20")];
+  const volumes = (factor: number): ReadonlyMap<number, number> =>
+    new Map(fridays.map((t, i) => [t, factor * (i + 1)]));
+  await publish(stock, [...fridays, last], new Map([...volumes(1), [last, 40]]));
+  await publish(stock, fridays, volumes(10));
+  const now = at("2026-03-24T12:00:00Z");
+  expect(await look(stock, now, ["r1.b2"])).toEqual([]);
+  expect(await look(stock, now, ["r1.b2"], marketData, [instant(last)])).toEqual([
+    { ...day("2026-03-20"), key: "KO/1d", value: 40, history: [30, 20, 10] },
+  ]);
+});
+
 it("has nothing to say of a dataset without a measure", async () => {
   const { volume: _, ...plain } = marketData;
   const stock = seriesOf("KO", "1d", "stock");
@@ -84,9 +98,10 @@ function look(
   now: Instant,
   publications: readonly string[],
   dataset = marketData as Omit<typeof marketData, "volume">,
+  again: readonly Instant[] = [],
 ): Promise<readonly VolumeObservation[]> {
   const recent = { start: instant(now - 7 * DAY), end: now };
-  return world.store.volumes({ dataset, series: [series], publications, recent, weeks: 12, waitMs: 1_000 });
+  return world.store.volumes({ dataset, series: [series], publications, recent, again, weeks: 12, waitMs: 1_000 });
 }
 
 async function publish(series: Series, stamps: readonly number[], volumes: ReadonlyMap<number, number>): Promise<void> {

@@ -90,8 +90,8 @@ async function fillBins(
   );
 }
 
-/** `judged_t`: recent slots or days of each series that the publications changed, as their receipts say. */
-async function findJudged(connection: DuckDBConnection, { publications, recent }: VolumeRequest): Promise<void> {
+/** `judged_t`: recent slots or days of each series that the publications changed, as their receipts say, and `again`. */
+async function findJudged(connection: DuckDBConnection, { publications, recent, again }: VolumeRequest): Promise<void> {
   await connection.run(`create or replace temp table judged_t as
     select distinct v.series_no, b.start_ms, b.end_ms
     from (select unnest(json_extract(body, '$.changes[*]')) as change
@@ -99,5 +99,8 @@ async function findJudged(connection: DuckDBConnection, { publications, recent }
     join volume_t v on v.series_key = json_extract_string(c.change, 'key')
     join bin_t b on b.axis_no = v.axis_no
       and b.start_ms < json_extract(c.change, 'end')::bigint and b.end_ms > json_extract(c.change, 'start')::bigint
-    where b.end_ms > ${recent.start} and b.start_ms < ${recent.end}`);
+    where b.end_ms > ${recent.start} and b.start_ms < ${recent.end}
+    union
+    select v.series_no, b.start_ms, b.end_ms from volume_t v join bin_t b on b.axis_no = v.axis_no
+    where b.start_ms in (${again.length === 0 ? "null" : again.join(", ")})`);
 }

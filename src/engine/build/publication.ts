@@ -42,10 +42,12 @@ export async function commitReceipt(
 ): Promise<void> {
   const {
     members,
+    rejudges,
     built = {},
     reverts,
   } = chunk.progress as unknown as {
     readonly members: readonly string[];
+    readonly rejudges?: readonly string[];
     readonly built?: Readonly<Record<string, Built>>;
     readonly reverts?: Reverts;
   };
@@ -65,6 +67,7 @@ export async function commitReceipt(
       reverts,
       totals: receipt.totals,
       members,
+      rejudges,
       changes: receipt.changes,
     },
     context.clock.now(),

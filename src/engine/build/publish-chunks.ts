@@ -37,7 +37,10 @@ export async function publishChunks(
   const window = spanOf(normalize(members.map((chunk) => chunk.window)));
   if (window === null || objects.length === 0) return null;
   const series = await publishedSeries(context, run, objects);
-  const holds = { members: members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id) };
+  const holds = {
+    members: members.filter((chunk) => chunk.status === "fetched").map((chunk) => chunk.id),
+    ...(again.rejudge === undefined ? {} : { rejudges: members.map((chunk) => chunk.id) }),
+  };
   return publishUnit(context, run, { window, holds }, async (unit) =>
     context.store.publish({
       ...unit,

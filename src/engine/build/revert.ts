@@ -2,8 +2,11 @@ import { answeredSet, type Segments } from "../../core/coverage/segment.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import type { SeriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
+import { overlaps } from "../../core/time/interval.ts";
 import { normalize, spanOf } from "../../core/time/interval-set.ts";
-import type { Ledger, RunRecord } from "../ledger-port.ts";
+import { releasesOf } from "../decide/releases.ts";
+import { runOf } from "../ids.ts";
+import type { ChunkRecord, Ledger, RunRecord } from "../ledger-port.ts";
 import type { PublishedSeries, Receipt, Store } from "../store-port.ts";
 import { answeredSeries, publishUnit } from "./publication.ts";
 import type { BuildContext } from "./publish-chunks.ts";
@@ -11,7 +14,7 @@ import type { BuildContext } from "./publish-chunks.ts";
 /** What one run did to one dataset. */
 export interface Footprint {
   readonly dataset: Dataset;
-  /** Its committed publications, in order. */
+  /** Its committed publications and those that only judged its answers again, in order. */
   readonly publications: readonly string[];
   /** Ingest numbers of its bronze objects. */
   readonly objects: readonly number[];
@@ -27,11 +30,17 @@ export async function footprintOf(
   const chunks = await ledger.chunks(runId);
   const fetches = chunks.filter((chunk) => chunk.kind === "fetch");
   const objects = await ledger.objectsOf(fetches.map((chunk) => chunk.id));
-  const committed = new Set((await ledger.publications()).map((one) => one.chunkId));
+  const committed = await ledger.publications();
+  const judgedAgain = await ledger.chunksById(
+    committed.filter(({ rejudges }) => rejudges.some((id) => runOf(id) === runId)).map(({ chunkId }) => chunkId),
+  );
   return datasets
     .filter(({ extract }) => extract !== null)
     .map((dataset): Footprint => {
-      const builds = chunks.filter(({ kind, dataset: name }) => kind === "build" && name === dataset.name);
+      const builds = [...chunks.filter(({ kind }) => kind === "build"), ...judgedAgain].filter(
+        ({ dataset: name }) => name === dataset.name,
+      );
+      const ids = new Set(builds.map(({ id }) => id));
       const own = objects.filter((object) => object.dataset === dataset.name);
       const touched = builds.flatMap(({ result }) =>
         Object.keys((result as { rowsBySeries?: object } | null)?.rowsBySeries ?? {}),
@@ -43,7 +52,7 @@ export async function footprintOf(
       ]);
       return {
         dataset,
-        publications: builds.map(({ id }) => id).filter((id) => committed.has(id)),
+        publications: committed.map(({ chunkId }) => chunkId).filter((id) => ids.has(id)),
         objects: own.map(({ ordinal }) => ordinal),
         keys: [...keys],
       };
@@ -58,10 +67,12 @@ export async function refuseLaterTouches(
   footprints: readonly Footprint[],
 ): Promise<void> {
   const touched = new Set<string>();
-  for (const { dataset, publications } of footprints) {
-    // A publication's id begins with its run's.
-    for (const chunk of await store.laterTouches(dataset, publications))
-      touched.add(chunk.slice(0, chunk.lastIndexOf(".")));
+  const committed = new Map((await ledger.publications()).map((one) => [one.chunkId, one]));
+  for (const footprint of footprints) {
+    for (const chunk of await store.laterTouches(footprint)) {
+      // What only judged answers again is taken back with the run that asked for them.
+      touched.add(runOf(committed.get(chunk)?.rejudges[0] ?? chunk));
+    }
   }
   const undone = await undoneAmong(ledger, touched);
   const names = [...touched].filter((name) => !undone.has(name)).sort();
@@ -105,6 +116,26 @@ export async function revertDataset(
       suspects: context.suspects,
     }),
   );
+}
+
+/**
+ * Chunks of other runs with released records in slots that the reverted answers spoke for: while those stood, they
+ * overtook the records. Judged again they stand as a rebuild would have them.
+ */
+export async function releasedUnder(ledger: Ledger, { dataset, objects }: Footprint): Promise<readonly ChunkRecord[]> {
+  const releases = await releasesOf(ledger, dataset);
+  if (releases.length === 0) return [];
+  const reverted = await ledger.objectsByNo(objects);
+  const counted = await ledger.objectsOfDataset(dataset.name, dataset.version);
+  const places = new Set(
+    releases
+      .filter(({ span, decision: { key } }) =>
+        reverted.some(({ keys, answered }) => span && key && keys.includes(key) && overlaps(answered, span)),
+      )
+      .map(({ objectNo }) => objectNo),
+  );
+  const chunks = counted.filter(({ ordinal }) => places.has(ordinal)).map(({ chunkId }) => chunkId);
+  return ledger.chunksById([...new Set(chunks)]);
 }
 
 /** A series as it will have been answered once the run counts no more. */

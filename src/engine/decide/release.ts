@@ -45,7 +45,7 @@ export async function releaseRecord(
 ): Promise<Released> {
   const reason = options.reason.trim();
   if (reason === "") throw new RetrofillError("USAGE", "--reason: a decision needs one");
-  const object = await requireObject(project, at.objectNo);
+  const object = await requireObject(project, at);
   const { record, dataset } = await requireRecord(project, object, at);
   const place = await findSeries(project, dataset, record.key);
   const start = await requireReleasable(project, place, object, record);
@@ -67,12 +67,21 @@ export async function releaseRecord(
   return { decision, record, place, slot, execution, before, after };
 }
 
-async function requireObject(project: Project, no: number): Promise<ObjectRecord> {
-  const [object] = await project.ledger.objectsByNo([no]);
-  if (object) return object;
-  throw new RetrofillError("KEY_UNKNOWN", `no bronze object ${no}`, {
-    hint: "retrofill quarantine show lists records with their objects",
-  });
+/** The object that holds the record. Of one that was taken back nothing is in quarantine either. */
+async function requireObject({ ledger }: Project, at: RecordPlace): Promise<ObjectRecord> {
+  const [object] = await ledger.objectsByNo([at.objectNo]);
+  if (!object) {
+    throw new RetrofillError("KEY_UNKNOWN", `no bronze object ${at.objectNo}`, {
+      hint: "retrofill quarantine show lists records with their objects",
+    });
+  }
+  const excluded = (await ledger.decisions({ kinds: ["exclude"] })).find(({ subject }) => subject === object.runId);
+  if (!excluded) return object;
+  throw new RetrofillError(
+    "RELEASE_REFUSED",
+    `record ${subjectOf(at)}: the run that brought it, ${object.runId}, was taken back by ${excluded.actor} at ${formatInstant(excluded.at)}`,
+    { hint: "ask again: retrofill run --again" },
+  );
 }
 
 async function requireRecord(
@@ -124,8 +133,6 @@ async function requireReleasable(
   const why = NOT_RELEASABLE[record.reason];
   if (why !== undefined) throw refused(why);
   if (record.slot === null) throw refused(NOT_RELEASABLE.off_grid as string);
-  const counted = await project.ledger.objectsOfDataset(dataset.name, dataset.version);
-  if (!counted.some(({ ordinal }) => ordinal === object.ordinal)) throw refused("the run that brought it was reverted");
   const segments = (await project.ledger.segments(dataset.name, dataset.version, [series.key])).get(series.key) ?? [];
   if (intersects(setOf(segments, "disputed"), [object.answered])) {
     throw refused("stored rows of the same answer are disputed", `restore them first: retrofill run ${dataset.name}`);

@@ -6,7 +6,7 @@ import type { Plan } from "../../core/plan/plan.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { type Interval, overlaps } from "../../core/time/interval.ts";
 import { type Release, releasesOf } from "../decide/releases.ts";
-import type { ChunkRecord, ObjectRecord, RunRecord } from "../ledger-port.ts";
+import type { ChunkRecord, Ledger, ObjectRecord, RunRecord } from "../ledger-port.ts";
 import type { SeriesPlace } from "../place.ts";
 import { datasetNamed, type Project } from "../project.ts";
 import type { QuarantinedRecord, RowsWithin, SlotChange, StoredRow } from "../store-port.ts";
@@ -85,11 +85,25 @@ export async function traceRow(project: Project, place: SeriesPlace, slot: Inter
     writtenBy: row === null || last === undefined ? null : await workOf(project, last.chunkId),
     earlier: await earlierRows(project, changes),
     quarantined: await store.quarantined(dataset, { keys: [series.key], slot: slot.start, limit: MOST_QUARANTINED }),
-    released: (await releasesOf(ledger, dataset)).filter(
-      ({ decision, span }) => decision.key === series.key && span?.start === slot.start,
-    ),
+    released: await releasedIn(ledger, place, slot),
     inputs: series.source === null ? await tracedInputs(project, place, slot) : [],
   };
+}
+
+/** Records of the slot that decisions let in, but for those whose answers were taken back since. */
+async function releasedIn(
+  ledger: Ledger,
+  { dataset, series }: SeriesPlace,
+  slot: Interval,
+): Promise<readonly Release[]> {
+  const own = (await releasesOf(ledger, dataset)).filter(
+    ({ decision, span }) => decision.key === series.key && span?.start === slot.start,
+  );
+  if (own.length === 0) return own;
+  const excluded = new Set((await ledger.decisions({ kinds: ["exclude"] })).map(({ subject }) => subject));
+  const objects = await ledger.objectsByNo(own.map(({ objectNo }) => objectNo));
+  const counted = new Set(objects.filter(({ runId }) => !excluded.has(runId)).map(({ ordinal }) => ordinal));
+  return own.filter(({ objectNo }) => counted.has(objectNo));
 }
 
 async function originOf(project: Project, row: StoredRow | null): Promise<Origin | null> {

@@ -104,12 +104,15 @@ async function close(
 /** A figure for people is not worth a longer wait for another writer. */
 const LATE_WAIT_MS = 1_000;
 
-/** How late rows came to an incremental run. A file that others write to is no reason to fail. */
+/**
+ * How late rows came to an incremental run. What a person or a restatement plan asks again says nothing about a
+ * lookback; a file that others write to is no reason to fail.
+ */
 async function countLate(
   { project, run, plan, bound, datasets }: RunScope,
   observe: FillOptions["observe"],
 ): Promise<readonly Arrivals[]> {
-  if (plan.mode !== "incremental") return [];
+  if (plan.mode !== "incremental" || plan.request.ask === "again") return [];
   try {
     return await lateArrivals(project, { bound, datasets }, { runId: run.id, waitMs: LATE_WAIT_MS });
   } catch (error) {

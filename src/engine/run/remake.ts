@@ -6,7 +6,7 @@ import { groupsOf as buildGroups, buildWindows, type Unmade } from "../build/bui
 import { type DoneAlready, doneAlready } from "../build/done-already.ts";
 import { rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
-import { footprintOf, revertDataset } from "../build/revert.ts";
+import { footprintOf, releasedUnder, revertDataset } from "../build/revert.ts";
 import { recordRevert } from "../decide/revert-run.ts";
 import type { ScopedSeries } from "../plan/scope.ts";
 import type { Receipt } from "../store-port.ts";
@@ -57,6 +57,8 @@ async function takeBack(
   if (!footprint) return;
   if (!done.isTakenBack)
     tell(observe, dataset, await revertDataset(scope.build(dataset), scope.run, revert, footprint));
+  const released = await releasedUnder(scope.project.ledger, footprint);
+  if (released.length > 0) tell(observe, dataset, await rejudgeChunks(scope.build(dataset), scope.run, released));
   await recordRevert(scope.project, revert, scope.run.reason ?? "");
 }
 
