@@ -35,6 +35,7 @@ export interface DocumentOptions {
 /** The page's document of what `scoped` owes and has. */
 export function coverageDocument(scoped: readonly ScopedSeries[], options: DocumentOptions): CoverageDocument {
   const { title, project, now, pinned, generatedAt, columns, pipeline, layout = "lanes" } = options;
+  const datasets = datasetsOf(scoped);
   return {
     title,
     project,
@@ -42,19 +43,24 @@ export function coverageDocument(scoped: readonly ScopedSeries[], options: Docum
     generatedAt: formatInstant(generatedAt),
     layout,
     noun: pipeline.noun,
+    datasets,
     columns,
     entries: entriesOf(scoped, layout),
-    series: scoped.map((one) => seriesOf(one, options)),
+    series: scoped.map((one) => seriesOf(one, { ...options, isNamed: datasets.length > 1 })),
   };
 }
 
-/** The layout that suits a pipeline: series without columns to compare, one slot a day, are read as calendars. */
+/** The layout that suits a pipeline: one series an entry, of one slot a day, is read as a calendar. */
 export function layoutFor(
   pipeline: Pick<Pipeline, "narrowing">,
   scoped: readonly ScopedSeries[],
 ): CoverageDocument["layout"] {
   const isDaily = scoped.length > 0 && scoped.every(({ series }) => series.axis.grid.grain === "1d");
-  return isDaily && pipeline.narrowing.values.length < 2 ? "days" : "lanes";
+  return isDaily && pipeline.narrowing.values.length < 2 && datasetsOf(scoped).length === 1 ? "days" : "lanes";
+}
+
+function datasetsOf(scoped: readonly ScopedSeries[]): readonly string[] {
+  return [...new Set(scoped.map(({ dataset }) => dataset.name))];
 }
 
 function entriesOf(scoped: readonly ScopedSeries[], layout: CoverageDocument["layout"]): readonly DocumentEntry[] {
@@ -68,9 +74,12 @@ function entriesOf(scoped: readonly ScopedSeries[], layout: CoverageDocument["la
   return [...byKey.values()];
 }
 
-function seriesOf(one: ScopedSeries, options: DocumentOptions): DocumentSeries {
+function seriesOf(one: ScopedSeries, options: DocumentOptions & { readonly isNamed: boolean }): DocumentSeries {
   const { series, standing } = one;
+  const dataset = one.dataset.name;
   return {
+    name: options.isNamed ? `${dataset} ${series.key}` : series.key,
+    dataset,
     key: series.key,
     entry: one.entry.key,
     column: series.parts[options.pipeline.narrowing.part] ?? series.axis.grid.grain,

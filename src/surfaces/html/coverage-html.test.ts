@@ -102,6 +102,27 @@ describe("the embedded script", () => {
     expect(range()).toBe("[2024-03-04 12:00, 2024-03-05 04:00) UTC · 16 h");
   });
 
+  it("tells the series of several datasets apart", () => {
+    const of = (dataset: string, has: { readonly covered: number; readonly gap?: number }): DocumentSeries => {
+      const one = series("AAPL", has);
+      return { ...one, dataset, name: `${dataset} ${one.key}` };
+    };
+    const { byId, location } = run(page([of("demo.hours", { covered: 3, gap: 1 }), of("demo.made", { covered: 4 })]));
+    const lines = byId("matrix").all("tr");
+    expect(lines.map((line) => line.textContent)).toEqual([
+      "symbol1hall",
+      "AAPLdemo.hours✗75%75%",
+      "AAPLdemo.made✓100%100%",
+    ]);
+    const blocks = byId("over-time").all("section");
+    expect(blocks.map((block) => block.attributes.get("aria-label"))).toEqual(["AAPL demo.hours", "AAPL demo.made"]);
+    const [head, gap] = byId("gaps").all("tr");
+    expect(head?.textContent).toMatch(/^DatasetSeriesFrom/);
+    expect(gap?.textContent).toMatch(/^demo\.hoursAAPL\/1h2024-03-01 03:00/);
+    lines[2]?.all("button")[0]?.fire("click");
+    expect(decodeURIComponent(location.hash)).toBe("#demo.made AAPL/1h");
+  });
+
   it("narrows everything by name, and gaps by words and cause", () => {
     const { byId } = run(page([series("AAPL", { covered: 1, gap: 4 }), series("MSFT", { covered: 1, gap: 1 })]));
     const shown = (id: string, tag: string): string[] =>
@@ -161,8 +182,9 @@ function page(all: readonly DocumentSeries[], changes: Partial<CoverageDocument>
     generatedAt: "2024-03-05T10:00:00Z",
     layout: "lanes",
     noun: { one: "symbol", many: "symbols" },
+    datasets: [...new Set(all.map(({ dataset }) => dataset))],
     columns: ["1h"],
-    entries: all.map(({ entry }) => ({ entry, name: null })),
+    entries: [...new Set(all.map(({ entry }) => entry))].map((entry) => ({ entry, name: null })),
     series: all,
     ...changes,
   };
@@ -186,6 +208,8 @@ function series(
   ] as const;
   const command = `retrofill run demo.hours --keys ${entry}`;
   return {
+    name: `${entry}/1h`,
+    dataset: "demo.hours",
     key: `${entry}/1h`,
     entry,
     column: "1h",

@@ -19,6 +19,8 @@ export interface CoverageDocument {
   readonly layout: "lanes" | "days";
   /** What an entry is called, such as symbol. */
   readonly noun: { readonly one: string; readonly many: string };
+  /** Inputs before what is made from them. An entry has a row, and a block of lanes, for each that it has series of. */
+  readonly datasets: readonly string[];
   /** What narrows the series of an entry, in display order: timeframes. */
   readonly columns: readonly string[];
   readonly entries: readonly DocumentEntry[];
@@ -42,6 +44,9 @@ export interface DocumentDay {
 }
 
 export interface DocumentSeries {
+  /** Unlike that of any other series here: its key, after its dataset where there are several. */
+  readonly name: string;
+  readonly dataset: string;
   readonly key: string;
   readonly entry: string;
   readonly column: string;

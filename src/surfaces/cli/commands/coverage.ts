@@ -47,6 +47,7 @@ export function coverage(
 function cellOf({ series, standing }: ScopedSeries): object {
   const { scope, slots } = standing;
   return {
+    dataset: series.dataset,
     key: series.key,
     from: scope === null ? null : formatInstant(scope.start),
     to: scope === null ? null : formatInstant(scope.end),
@@ -97,7 +98,14 @@ function printMarkdown(
   scoped: readonly ScopedSeries[],
   columns: readonly string[],
 ): void {
-  line(`| key | ${columns.join(" | ")} |`);
-  line(`|---|${columns.map(() => "---").join("|")}|`);
-  for (const row of matrixOf(scoped, columns)) line(`| ${row.entry} | ${row.marks.join(" | ")} |`);
+  const datasets = [...new Set(scoped.map(({ dataset }) => dataset))];
+  const isNamed = datasets.length > 1;
+  line(`| key |${isNamed ? " dataset |" : ""} ${columns.join(" | ")} |`);
+  line(`|---|${isNamed ? "---|" : ""}${columns.map(() => "---").join("|")}|`);
+  for (const dataset of datasets) {
+    const own = scoped.filter((one) => one.dataset === dataset);
+    for (const { entry, marks } of matrixOf(own, columns)) {
+      line(`| ${entry} |${isNamed ? ` ${dataset.name} |` : ""} ${marks.join(" | ")} |`);
+    }
+  }
 }
