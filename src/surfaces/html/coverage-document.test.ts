@@ -47,7 +47,7 @@ describe("the document of a page", () => {
       options,
     );
     expect(document.businessNow).toEqual({ at: NOW, text: "2024-03-02T00:30:00Z", pinned: true });
-    expect(document.entries).toEqual([{ entry: "AAPL", name: null }]);
+    expect(document.entries).toEqual([{ entry: "AAPL", name: null, isUnfound: false }]);
     const [series] = document.series;
     expect(series).toMatchObject({ key: "AAPL/1h", entry: "AAPL", column: "1h", zone: "UTC", mark: "✗" });
     expect(series?.slots).toMatchObject({ due: 24, covered: 20, empty: 2, gap: 2 });
@@ -167,6 +167,7 @@ describe("the document of a page", () => {
       {
         entry: "tienda_01",
         name: "Centro",
+        isUnfound: false,
         days: [
           { date: "2024-01-30", state: "covered", note: null },
           { date: "2024-01-31", state: "gap", note: "never asked" },

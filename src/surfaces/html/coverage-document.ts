@@ -8,6 +8,7 @@ import { clip, containsInstant, subtract } from "../../core/time/interval-set.ts
 import { localDate } from "../../core/time/zone.ts";
 import type { ScopedSeries } from "../../engine/plan/scope.ts";
 import { markOf } from "../cli/render/matrix.ts";
+import { unfoundIn, unfoundText } from "../cli/render/unfound.ts";
 import type {
   CoverageDocument,
   DayState,
@@ -36,6 +37,7 @@ export interface DocumentOptions {
 export function coverageDocument(scoped: readonly ScopedSeries[], options: DocumentOptions): CoverageDocument {
   const { title, project, now, pinned, generatedAt, columns, pipeline, layout = "lanes" } = options;
   const datasets = datasetsOf(scoped);
+  const unfound = unfoundIn(scoped);
   return {
     title,
     project,
@@ -45,7 +47,8 @@ export function coverageDocument(scoped: readonly ScopedSeries[], options: Docum
     noun: pipeline.noun,
     datasets,
     columns,
-    entries: entriesOf(scoped, layout),
+    entries: entriesOf(scoped, layout, new Set(unfound.map(({ entry }) => entry))),
+    unfound: unfound.length === 0 ? null : unfoundText(unfound),
     series: scoped.map((one) => seriesOf(one, { ...options, isNamed: datasets.length > 1 })),
   };
 }
@@ -63,13 +66,18 @@ function datasetsOf(scoped: readonly ScopedSeries[]): readonly string[] {
   return [...new Set(scoped.map(({ dataset }) => dataset.name))];
 }
 
-function entriesOf(scoped: readonly ScopedSeries[], layout: CoverageDocument["layout"]): readonly DocumentEntry[] {
+function entriesOf(
+  scoped: readonly ScopedSeries[],
+  layout: CoverageDocument["layout"],
+  unfound: ReadonlySet<string>,
+): readonly DocumentEntry[] {
   const byKey = new Map<string, DocumentEntry>();
   for (const one of scoped) {
     const { key, attributes } = one.entry;
     if (byKey.has(key)) continue;
     const name = typeof attributes.name === "string" ? attributes.name : null;
-    byKey.set(key, layout === "days" ? { entry: key, name, days: daysOf(one) } : { entry: key, name });
+    const entry: DocumentEntry = { entry: key, name, isUnfound: unfound.has(key) };
+    byKey.set(key, layout === "days" ? { ...entry, days: daysOf(one) } : entry);
   }
   return [...byKey.values()];
 }

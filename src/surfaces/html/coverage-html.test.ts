@@ -55,7 +55,12 @@ describe("the coverage page", () => {
     const days = page([series("AAPL", { covered: 1, gap: 1 })], {
       layout: "days",
       entries: [
-        { entry: "AAPL", name: null, days: [{ date: "2024-03-01", state: "waived", note: "closed for works" }] },
+        {
+          entry: "AAPL",
+          name: null,
+          isUnfound: false,
+          days: [{ date: "2024-03-01", state: "waived", note: "closed for works" }],
+        },
       ],
     });
     expect(legend(days).trim()).toBe("~ waived");
@@ -123,6 +128,17 @@ describe("the embedded script", () => {
     expect(decodeURIComponent(location.hash)).toBe("#demo.made AAPL/1h");
   });
 
+  it("marks an entry of which there is nothing wherever it stands", () => {
+    const document = page([series("NOPE", { empty: 4 })], {
+      entries: [{ entry: "NOPE", name: null, isUnfound: true }],
+      unfound: "No data at all: NOPE",
+    });
+    expect(textOf(coverageHtml(document))).toContain("No data at all: NOPE");
+    const { byId } = run(document);
+    expect(byId("matrix").textContent).toContain("NOPEno data at all○100%");
+    expect(byId("over-time").textContent).toContain("NOPEno data at all");
+  });
+
   it("narrows everything by name, and gaps by words and cause", () => {
     const { byId } = run(page([series("AAPL", { covered: 1, gap: 4 }), series("MSFT", { covered: 1, gap: 1 })]));
     const shown = (id: string, tag: string): string[] =>
@@ -149,7 +165,7 @@ describe("the embedded script", () => {
     const { byId } = run(
       page([series("AAPL", { covered: 1, gap: 1 })], {
         layout: "days",
-        entries: [{ entry: "AAPL", name: null, days }],
+        entries: [{ entry: "AAPL", name: null, isUnfound: false, days }],
       }),
     );
     expect(byId("matrix").textContent).toBe("symbol2024-022024-03allAAPL✗50%·50%");
@@ -184,7 +200,8 @@ function page(all: readonly DocumentSeries[], changes: Partial<CoverageDocument>
     noun: { one: "symbol", many: "symbols" },
     datasets: [...new Set(all.map(({ dataset }) => dataset))],
     columns: ["1h"],
-    entries: [...new Set(all.map(({ entry }) => entry))].map((entry) => ({ entry, name: null })),
+    entries: [...new Set(all.map(({ entry }) => entry))].map((entry) => ({ entry, name: null, isUnfound: false })),
+    unfound: null,
     series: all,
     ...changes,
   };

@@ -79,7 +79,7 @@ ${figure("Gaps", count(gaps), gaps === 0 ? "nothing is missing" : `${plural(gap,
 ${figure("Empty at source", count(empty), "slots, asked at least twice")}
 </dl>
 <div class="stack" role="img" aria-label="${count(covered)} slots covered, ${count(empty)} empty at source, ${count(gap)} missing">${stack({ covered, empty, gap })}</div>
-<ul class="legend" aria-label="Colours and patterns">${statesIn(document).map(legendOf).join("")}</ul>
+${document.unfound === null ? "" : `<p class="unfound">${escapeHtml(document.unfound)}</p>\n`}<ul class="legend" aria-label="Colours and patterns">${statesIn(document).map(legendOf).join("")}</ul>
 </section>`;
 }
 

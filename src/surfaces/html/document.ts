@@ -24,6 +24,8 @@ export interface CoverageDocument {
   /** What narrows the series of an entry, in display order: timeframes. */
   readonly columns: readonly string[];
   readonly entries: readonly DocumentEntry[];
+  /** What is to be said of entries of which there is nothing, or null. */
+  readonly unfound: string | null;
   readonly series: readonly DocumentSeries[];
 }
 
@@ -32,6 +34,8 @@ export interface DocumentEntry {
   readonly entry: string;
   /** A name for people, or null. */
   readonly name: string | null;
+  /** Whether it was asked about in full and there never was a row. */
+  readonly isUnfound: boolean;
   /** Only drawn by the layout `days`; ascending. */
   readonly days?: readonly DocumentDay[];
 }

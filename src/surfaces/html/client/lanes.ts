@@ -56,7 +56,11 @@ export function lanes(
   );
   kit.showBlocks(root, blocks, drawBlock);
 
-  function blockOf({ entry, name }: DocumentEntry, dataset: string, series: readonly DocumentSeries[]): Block {
+  function blockOf(
+    { entry, name, isUnfound }: DocumentEntry,
+    dataset: string,
+    series: readonly DocumentSeries[],
+  ): Block {
     const told = coverage.datasets.length > 1 ? [dataset] : [];
     const title = [entry, ...told].join(" ");
     const notes = [...(name === null ? [] : [name]), ...told];
@@ -83,7 +87,14 @@ export function lanes(
     const section = element(
       "section",
       { class: "block", "aria-label": title },
-      element("h3", {}, entry, ...notes.map((note) => element("small", {}, note)), stateOf(series)),
+      element(
+        "h3",
+        {},
+        entry,
+        ...notes.map((note) => element("small", {}, note)),
+        ...(isUnfound ? [element("small", { class: "unfound" }, kit.unfound)] : []),
+        stateOf(series),
+      ),
       element(
         "div",
         { class: "lane-grid" },

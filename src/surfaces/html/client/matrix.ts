@@ -17,6 +17,8 @@ export interface MatrixModel {
 export interface MatrixRow {
   readonly entry: string;
   readonly name: string | null;
+  /** Said with emphasis beside its name, or null. */
+  readonly warning: string | null;
   /** Null where there is only one. */
   readonly dataset: string | null;
   /** In the order of the columns; null where the entry has nothing of the kind. */
@@ -62,6 +64,7 @@ export function matrix(kit: Kit, model: MatrixModel, root: PageElement): Matrix 
     const there = row.cells.reduce((sum, cell) => sum + (cell?.there ?? 0), 0);
     const title = element("th", { scope: "row", class: "first" }, element("b", {}, row.entry));
     for (const told of [row.name, row.dataset]) if (told !== null) title.append(element("small", {}, told));
+    if (row.warning !== null) title.append(element("small", { class: "unfound" }, row.warning));
     return element(
       "tr",
       {},

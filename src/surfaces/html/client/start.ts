@@ -116,9 +116,10 @@ export function start(browser: Browser, parts: Parts): void {
       counted: "due slots",
       showsLast: false,
       rows: rows
-        .map(({ entry, name, dataset }) => ({
+        .map(({ entry, name, isUnfound, dataset }) => ({
           entry,
           name,
+          warning: isUnfound ? kit.unfound : null,
           dataset: datasets.length > 1 ? dataset : null,
           cells: coverage.columns.map((column) => {
             const one = found.get(place(entry, dataset, column));
@@ -131,14 +132,14 @@ export function start(browser: Browser, parts: Parts): void {
 
   function byMonth(calendars: Calendars): MatrixModel {
     const columns = new Set<string>();
-    const rows = coverage.entries.map(({ entry, name, days = [] }) => {
+    const rows = coverage.entries.map(({ entry, name, isUnfound, days = [] }) => {
       const months = new Map<string, DocumentDay[]>();
       for (const day of days) {
         const month = day.date.slice(0, 7);
         columns.add(month);
         months.set(month, [...(months.get(month) ?? []), day]);
       }
-      return { entry, name, months };
+      return { entry, name, isUnfound, months };
     });
     const sorted = [...columns].sort();
     return {
@@ -146,9 +147,10 @@ export function start(browser: Browser, parts: Parts): void {
       columns: sorted,
       counted: "days",
       showsLast: true,
-      rows: rows.map(({ entry, name, months }) => ({
+      rows: rows.map(({ entry, name, isUnfound, months }) => ({
         entry,
         name,
+        warning: isUnfound ? kit.unfound : null,
         dataset: null,
         cells: sorted.map((month) => {
           const days = months.get(month);
