@@ -79,6 +79,12 @@ export interface Project {
   hash(text: string): string;
 }
 
+/** The sources that are files: reading one is no call. */
+export function freeSourcesOf(bound: readonly BoundPipeline[]): ReadonlySet<string> {
+  const all = bound.flatMap(({ sources }) => sources);
+  return new Set(all.filter(({ provider }) => provider.isFree).map(({ source }) => source.name));
+}
+
 /** What a selector or a job's name selects. */
 export interface Selection {
   readonly bound: BoundPipeline;

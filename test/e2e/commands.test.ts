@@ -369,6 +369,29 @@ describe("a project", () => {
     expect((await at.json("runs")).json).toEqual([]);
   });
 
+  it("lists of a run that was stopped what the ledger holds so far, and no figure that nobody knows", async () => {
+    const names = ["AAPL", "MSFT", "NVDA"];
+    await using at = await world(
+      names.map((name) => daily(name)),
+      {
+        now: NOW,
+        symbols: Object.fromEntries(names.map((name) => [name, "--timeframes 1d"])),
+        // One at a time, so that the first is answered before the second is asked.
+        limit: "1/s",
+        script: ({ total }) => {
+          if (total === 2) setTimeout(() => process.emit("SIGINT"), 0);
+          return null;
+        },
+      },
+    );
+    expect((await at.cli("run", "ohlcv")).exit).toBe(130);
+    const [{ figures }] = (await at.json("runs")).json;
+    expect(figures).toMatchObject({ duration_ms: null, gaps_left: null });
+    expect(figures.calls).toBeGreaterThanOrEqual(1);
+    expect(figures.calls).toBeLessThanOrEqual(at.asked.length);
+    expect((await at.cli("runs")).out).toMatch(new RegExp(` interrupted .* – +${figures.calls} +\\d+ +– `));
+  });
+
   it("serves the sandbox until it is stopped, its counts the only document", async () => {
     const stopped: Host = {
       ...host,

@@ -35,6 +35,28 @@ describe("the coverage page of a project", () => {
     expect(after.series[0]?.slots).toMatchObject({ due: DATES.length, covered: DATES.length });
   });
 
+  it("says of what there is nothing, as runs and the terminal's matrix do", async () => {
+    await using at = await world([{ symbol: "AAPL", timeframe: "1d", candles: dailyBars(DATES) }], {
+      now: "2025-11-21T06:00:00Z",
+      symbols: { AAPL: "--timeframes 1d", NOPE: "--timeframes 1d" },
+      ohlcv: { since: { "1d": "2025-11-03" } },
+    });
+    expect((await at.cli("coverage")).out).not.toContain("No data at all");
+    const line = "No data at all: NOPE, every slot asked twice; is the name right?";
+    const ran = await at.cli("run", "ohlcv");
+    expect([ran.exit, ran.out]).toEqual([0, expect.stringContaining(line)]);
+    const again = await at.cli("run", "ohlcv");
+    expect([again.exit, again.out]).toEqual([0, expect.stringContaining(line)]);
+    expect((await at.cli("coverage")).out).toContain(line);
+    expect((await at.json("coverage")).json.no_data).toEqual(["NOPE"]);
+    const document = await documentOf(at);
+    expect(document.unfound).toBe(line);
+    expect(document.entries.map(({ entry, isUnfound }) => [entry, isUnfound])).toEqual([
+      ["AAPL", false],
+      ["NOPE", true],
+    ]);
+  });
+
   it("says where it is; with --json in a note beside the one document, and a path that cannot be is refused", async () => {
     await using at = await world([{ symbol: "AAPL", timeframe: "1d", candles: dailyBars(DATES) }], {
       now: "2025-11-21T06:00:00Z",

@@ -2,7 +2,7 @@ import { RetrofillError } from "../../core/errors.ts";
 import type { Plan } from "../../core/plan/plan.ts";
 import { recoverPublications } from "../build/publish-chunks.ts";
 import type { RunRecord } from "../ledger-port.ts";
-import type { Project } from "../project.ts";
+import { freeSourcesOf, type Project } from "../project.ts";
 import { type Arrivals, lateArrivals } from "../prove/arrivals.ts";
 import type { StageEnd } from "./fetch-stage.ts";
 import { Filling, type FillOptions } from "./fill.ts";
@@ -72,7 +72,7 @@ async function close(
     await ledger.cancelOpenChunks(scope.run.id, end.kind === "provider" ? end.reason : "cancelled");
   }
   const scoped = await scope.standing();
-  const freeSources = new Set(bound.sources.filter(({ provider }) => provider.isFree).map(({ source }) => source.name));
+  const freeSources = freeSourcesOf([bound]);
   const late = await countLate(scope, observe);
   const summary = await summarize(
     ledger,

@@ -148,6 +148,20 @@ export async function summarize(
   };
 }
 
+/** Calls made and rows written so far by a run that has no summary: one at work, stopped, killed or cancelled. */
+export async function soFar(
+  ledger: Ledger,
+  runId: string,
+  freeSources: ReadonlySet<string>,
+): Promise<{ readonly calls: number; readonly inserted: number; readonly updated: number }> {
+  const chunks = await ledger.chunks(runId);
+  const objects = await ledger.objectsOf(chunks.filter(({ kind }) => kind === "fetch").map(({ id }) => id));
+  const answers = objects.filter(({ source }) => !freeSources.has(source));
+  const { unanswered } = await ledger.unansweredCalls(runId);
+  const { inserted, updated } = total([...rowsOf(chunks).rows.values()], ["inserted", "updated"]);
+  return { calls: answers.length + unanswered, inserted, updated };
+}
+
 /** Tells whether a run's chunks were answered, together, for every key of one over all of its window. */
 function answeredBy(fetches: readonly ChunkRecord[]): (chunk: ChunkRecord) => boolean {
   const windows = new Map<string, Interval[]>();

@@ -22,6 +22,7 @@ import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
 import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
+import { printUnfound, unfoundIn } from "./render/unfound.ts";
 
 /**
  * Everything around one execution that people see or keep: progress, the run's log and results, matrix and summary.
@@ -93,8 +94,11 @@ export class RunSession {
   };
 
   #keyProgress(plan: Plan): RunObserver | null {
-    const { bound } = select(this.#opened.project, plan.request.selector);
-    return bound.dayReporting === undefined ? null : keyProgress(this.#context.output, (key) => entryName(plan, key));
+    return this.#isOfDays(plan) ? keyProgress(this.#context.output, (key) => entryName(plan, key)) : null;
+  }
+
+  #isOfDays({ request }: Plan): boolean {
+    return select(this.#opened.project, request.selector).bound.dayReporting !== undefined;
   }
 
   /** The end of a run that is one of several: a line, and the exit code. */
@@ -130,11 +134,12 @@ export class RunSession {
     }
     if (this.#script) {
       this.#script.finish(scoped, execution, this.#opened.project.clock.now() - this.#startedAt);
+      printUnfound(output, scoped);
     } else if (execution !== null) {
       output.line();
       await this.#printCoverage(plan, scoped);
       output.line();
-    }
+    } else if (!this.#isOfDays(plan)) printUnfound(output, scoped);
     if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
     for (const proposal of this.#proposed) {
       const { id, reason, cost } = proposal;
@@ -153,7 +158,10 @@ export class RunSession {
     const { output } = this.#context;
     const { bound } = select(this.#opened.project, request.selector);
     const reporting = (await bound.dayReporting?.()) ?? null;
-    if (reporting === null) return printMatrix(output, scoped, columnsOf(this.#opened, request));
+    if (reporting === null) {
+      printMatrix(output, scoped, columnsOf(this.#opened, request));
+      return printUnfound(output, scoped);
+    }
     const asked = { ...request, now: businessNow };
     const closed = output.json ? null : await rowsOnClosedDays(this.#opened.project, scoped, reporting, asked);
     printDays(output, scoped, dayPlanOf(scoped, reporting, asked, closed));
@@ -233,6 +241,7 @@ export class RunSession {
       reduced: plan.request.limit,
       business_now: formatInstant(plan.businessNow),
       ...(execution?.summary ?? nothing),
+      no_data: unfoundIn(scoped).map(({ entry }) => entry),
       proposed: this.#proposed.map((proposal) => ({
         plan_id: proposal.id,
         reason: proposal.reason,

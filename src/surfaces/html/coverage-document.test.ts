@@ -47,7 +47,7 @@ describe("the document of a page", () => {
       options,
     );
     expect(document.businessNow).toEqual({ at: NOW, text: "2024-03-02T00:30:00Z", pinned: true });
-    expect(document.entries).toEqual([{ entry: "AAPL", name: null }]);
+    expect(document.entries).toEqual([{ entry: "AAPL", name: null, isUnfound: false }]);
     const [series] = document.series;
     expect(series).toMatchObject({ key: "AAPL/1h", entry: "AAPL", column: "1h", zone: "UTC", mark: "✗" });
     expect(series?.slots).toMatchObject({ due: 24, covered: 20, empty: 2, gap: 2 });
@@ -102,6 +102,19 @@ describe("the document of a page", () => {
     ]);
   });
 
+  it("names series by their dataset where there are several, and is then no calendar", () => {
+    const made = { ...HOURS, name: "demo.made" as const };
+    const first = series("AAPL", "1d", "UTC", { span: { start: START, end: hour(24) }, segments: [] });
+    const two = [first, { ...first, dataset: made }];
+    const document = coverageDocument(two, options);
+    expect(document.datasets).toEqual(["demo.hours", "demo.made"]);
+    expect(document.series.map(({ name }) => name)).toEqual(["demo.hours AAPL/1d", "demo.made AAPL/1d"]);
+    const one = coverageDocument([first], options);
+    expect([one.datasets, one.series[0]?.name]).toEqual([["demo.hours"], "AAPL/1d"]);
+    const pipeline = { ...options.pipeline, narrowing: { flag: "", part: "", values: [] } };
+    expect([layoutFor(pipeline, [first]), layoutFor(pipeline, two)]).toEqual(["days", "lanes"]);
+  });
+
   it("quotes names that a shell would take apart", () => {
     const [series] = coverageDocument([hourly("it's 1", [])], options).series;
     expect(series?.gaps[0]?.command).toContain("--keys 'it'\\''s 1' --timeframes");
@@ -154,6 +167,7 @@ describe("the document of a page", () => {
       {
         entry: "tienda_01",
         name: "Centro",
+        isUnfound: false,
         days: [
           { date: "2024-01-30", state: "covered", note: null },
           { date: "2024-01-31", state: "gap", note: "never asked" },

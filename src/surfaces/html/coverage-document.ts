@@ -8,6 +8,7 @@ import { clip, containsInstant, subtract } from "../../core/time/interval-set.ts
 import { localDate } from "../../core/time/zone.ts";
 import type { ScopedSeries } from "../../engine/plan/scope.ts";
 import { markOf } from "../cli/render/matrix.ts";
+import { unfoundIn, unfoundText } from "../cli/render/unfound.ts";
 import type {
   CoverageDocument,
   DayState,
@@ -35,6 +36,8 @@ export interface DocumentOptions {
 /** The page's document of what `scoped` owes and has. */
 export function coverageDocument(scoped: readonly ScopedSeries[], options: DocumentOptions): CoverageDocument {
   const { title, project, now, pinned, generatedAt, columns, pipeline, layout = "lanes" } = options;
+  const datasets = datasetsOf(scoped);
+  const unfound = unfoundIn(scoped);
   return {
     title,
     project,
@@ -42,35 +45,49 @@ export function coverageDocument(scoped: readonly ScopedSeries[], options: Docum
     generatedAt: formatInstant(generatedAt),
     layout,
     noun: pipeline.noun,
+    datasets,
     columns,
-    entries: entriesOf(scoped, layout),
-    series: scoped.map((one) => seriesOf(one, options)),
+    entries: entriesOf(scoped, layout, new Set(unfound.map(({ entry }) => entry))),
+    unfound: unfound.length === 0 ? null : unfoundText(unfound),
+    series: scoped.map((one) => seriesOf(one, { ...options, isNamed: datasets.length > 1 })),
   };
 }
 
-/** The layout that suits a pipeline: series without columns to compare, one slot a day, are read as calendars. */
+/** The layout that suits a pipeline: one series an entry, of one slot a day, is read as a calendar. */
 export function layoutFor(
   pipeline: Pick<Pipeline, "narrowing">,
   scoped: readonly ScopedSeries[],
 ): CoverageDocument["layout"] {
   const isDaily = scoped.length > 0 && scoped.every(({ series }) => series.axis.grid.grain === "1d");
-  return isDaily && pipeline.narrowing.values.length < 2 ? "days" : "lanes";
+  return isDaily && pipeline.narrowing.values.length < 2 && datasetsOf(scoped).length === 1 ? "days" : "lanes";
 }
 
-function entriesOf(scoped: readonly ScopedSeries[], layout: CoverageDocument["layout"]): readonly DocumentEntry[] {
+function datasetsOf(scoped: readonly ScopedSeries[]): readonly string[] {
+  return [...new Set(scoped.map(({ dataset }) => dataset.name))];
+}
+
+function entriesOf(
+  scoped: readonly ScopedSeries[],
+  layout: CoverageDocument["layout"],
+  unfound: ReadonlySet<string>,
+): readonly DocumentEntry[] {
   const byKey = new Map<string, DocumentEntry>();
   for (const one of scoped) {
     const { key, attributes } = one.entry;
     if (byKey.has(key)) continue;
     const name = typeof attributes.name === "string" ? attributes.name : null;
-    byKey.set(key, layout === "days" ? { entry: key, name, days: daysOf(one) } : { entry: key, name });
+    const entry: DocumentEntry = { entry: key, name, isUnfound: unfound.has(key) };
+    byKey.set(key, layout === "days" ? { ...entry, days: daysOf(one) } : entry);
   }
   return [...byKey.values()];
 }
 
-function seriesOf(one: ScopedSeries, options: DocumentOptions): DocumentSeries {
+function seriesOf(one: ScopedSeries, options: DocumentOptions & { readonly isNamed: boolean }): DocumentSeries {
   const { series, standing } = one;
+  const dataset = one.dataset.name;
   return {
+    name: options.isNamed ? `${dataset} ${series.key}` : series.key,
+    dataset,
     key: series.key,
     entry: one.entry.key,
     column: series.parts[options.pipeline.narrowing.part] ?? series.axis.grid.grain,

@@ -55,7 +55,12 @@ describe("the coverage page", () => {
     const days = page([series("AAPL", { covered: 1, gap: 1 })], {
       layout: "days",
       entries: [
-        { entry: "AAPL", name: null, days: [{ date: "2024-03-01", state: "waived", note: "closed for works" }] },
+        {
+          entry: "AAPL",
+          name: null,
+          isUnfound: false,
+          days: [{ date: "2024-03-01", state: "waived", note: "closed for works" }],
+        },
       ],
     });
     expect(legend(days).trim()).toBe("~ waived");
@@ -102,6 +107,38 @@ describe("the embedded script", () => {
     expect(range()).toBe("[2024-03-04 12:00, 2024-03-05 04:00) UTC · 16 h");
   });
 
+  it("tells the series of several datasets apart", () => {
+    const of = (dataset: string, has: { readonly covered: number; readonly gap?: number }): DocumentSeries => {
+      const one = series("AAPL", has);
+      return { ...one, dataset, name: `${dataset} ${one.key}` };
+    };
+    const { byId, location } = run(page([of("demo.hours", { covered: 3, gap: 1 }), of("demo.made", { covered: 4 })]));
+    const lines = byId("matrix").all("tr");
+    expect(lines.map((line) => line.textContent)).toEqual([
+      "symbol1hall",
+      "AAPLdemo.hours✗75%75%",
+      "AAPLdemo.made✓100%100%",
+    ]);
+    const blocks = byId("over-time").all("section");
+    expect(blocks.map((block) => block.attributes.get("aria-label"))).toEqual(["AAPL demo.hours", "AAPL demo.made"]);
+    const [head, gap] = byId("gaps").all("tr");
+    expect(head?.textContent).toMatch(/^DatasetSeriesFrom/);
+    expect(gap?.textContent).toMatch(/^demo\.hoursAAPL\/1h2024-03-01 03:00/);
+    lines[2]?.all("button")[0]?.fire("click");
+    expect(decodeURIComponent(location.hash)).toBe("#demo.made AAPL/1h");
+  });
+
+  it("marks an entry of which there is nothing wherever it stands", () => {
+    const document = page([series("NOPE", { empty: 4 })], {
+      entries: [{ entry: "NOPE", name: null, isUnfound: true }],
+      unfound: "No data at all: NOPE",
+    });
+    expect(textOf(coverageHtml(document))).toContain("No data at all: NOPE");
+    const { byId } = run(document);
+    expect(byId("matrix").textContent).toContain("NOPEno data at all○100%");
+    expect(byId("over-time").textContent).toContain("NOPEno data at all");
+  });
+
   it("narrows everything by name, and gaps by words and cause", () => {
     const { byId } = run(page([series("AAPL", { covered: 1, gap: 4 }), series("MSFT", { covered: 1, gap: 1 })]));
     const shown = (id: string, tag: string): string[] =>
@@ -128,7 +165,7 @@ describe("the embedded script", () => {
     const { byId } = run(
       page([series("AAPL", { covered: 1, gap: 1 })], {
         layout: "days",
-        entries: [{ entry: "AAPL", name: null, days }],
+        entries: [{ entry: "AAPL", name: null, isUnfound: false, days }],
       }),
     );
     expect(byId("matrix").textContent).toBe("symbol2024-022024-03allAAPL✗50%·50%");
@@ -161,8 +198,10 @@ function page(all: readonly DocumentSeries[], changes: Partial<CoverageDocument>
     generatedAt: "2024-03-05T10:00:00Z",
     layout: "lanes",
     noun: { one: "symbol", many: "symbols" },
+    datasets: [...new Set(all.map(({ dataset }) => dataset))],
     columns: ["1h"],
-    entries: all.map(({ entry }) => ({ entry, name: null })),
+    entries: [...new Set(all.map(({ entry }) => entry))].map((entry) => ({ entry, name: null, isUnfound: false })),
+    unfound: null,
     series: all,
     ...changes,
   };
@@ -186,6 +225,8 @@ function series(
   ] as const;
   const command = `retrofill run demo.hours --keys ${entry}`;
   return {
+    name: `${entry}/1h`,
+    dataset: "demo.hours",
     key: `${entry}/1h`,
     entry,
     column: "1h",

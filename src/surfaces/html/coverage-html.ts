@@ -79,7 +79,7 @@ ${figure("Gaps", count(gaps), gaps === 0 ? "nothing is missing" : `${plural(gap,
 ${figure("Empty at source", count(empty), "slots, asked at least twice")}
 </dl>
 <div class="stack" role="img" aria-label="${count(covered)} slots covered, ${count(empty)} empty at source, ${count(gap)} missing">${stack({ covered, empty, gap })}</div>
-<ul class="legend" aria-label="Colours and patterns">${statesIn(document).map(legendOf).join("")}</ul>
+${document.unfound === null ? "" : `<p class="unfound">${escapeHtml(document.unfound)}</p>\n`}<ul class="legend" aria-label="Colours and patterns">${statesIn(document).map(legendOf).join("")}</ul>
 </section>`;
 }
 
@@ -138,7 +138,7 @@ function overTime({ layout, noun }: CoverageDocument): string {
   const help =
     layout === "days"
       ? "Point at a day for its state; with the keyboard, arrow keys go from day to day."
-      : "Drag to pan; wheel over the axis, or Ctrl + wheel over the lanes, to zoom; double-click to see all. Keyboard: arrow keys go from stretch to stretch and lane to lane, Shift + arrows pan, + − 0 zoom.";
+      : "The strip is all of time: green is what is there of the slots due, red marks where anything is missing. Drag to pan; wheel over the axis, or Ctrl + wheel over the lanes, to zoom; double-click to see all. Keyboard: arrow keys go from stretch to stretch and lane to lane, Shift + arrows pan, + − 0 zoom.";
   const bar = layout === "days" ? "" : '<div id="time-bar"></div>\n';
   return `<section class="card time" aria-labelledby="time-title">
 <h2 id="time-title">${layout === "days" ? `Day by day, per ${escapeHtml(noun.one)}` : `Over time, per ${escapeHtml(noun.one)}`}</h2>

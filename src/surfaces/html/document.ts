@@ -19,9 +19,13 @@ export interface CoverageDocument {
   readonly layout: "lanes" | "days";
   /** What an entry is called, such as symbol. */
   readonly noun: { readonly one: string; readonly many: string };
+  /** Inputs before what is made from them. An entry has a row, and a block of lanes, for each that it has series of. */
+  readonly datasets: readonly string[];
   /** What narrows the series of an entry, in display order: timeframes. */
   readonly columns: readonly string[];
   readonly entries: readonly DocumentEntry[];
+  /** What is to be said of entries of which there is nothing, or null. */
+  readonly unfound: string | null;
   readonly series: readonly DocumentSeries[];
 }
 
@@ -30,6 +34,8 @@ export interface DocumentEntry {
   readonly entry: string;
   /** A name for people, or null. */
   readonly name: string | null;
+  /** Whether it was asked about in full and there never was a row. */
+  readonly isUnfound: boolean;
   /** Only drawn by the layout `days`; ascending. */
   readonly days?: readonly DocumentDay[];
 }
@@ -42,6 +48,9 @@ export interface DocumentDay {
 }
 
 export interface DocumentSeries {
+  /** Unlike that of any other series here: its key, after its dataset where there are several. */
+  readonly name: string;
+  readonly dataset: string;
   readonly key: string;
   readonly entry: string;
   readonly column: string;

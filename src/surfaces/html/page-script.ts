@@ -7,10 +7,23 @@ import { painter } from "./client/painter.ts";
 import { type Parts, start } from "./client/start.ts";
 import { timeAxis } from "./client/time-axis.ts";
 import { timeBar } from "./client/time-bar.ts";
+import { timeProfile } from "./client/time-profile.ts";
 import { viewport } from "./client/viewport.ts";
 import { words } from "./client/words.ts";
 
-const PARTS: Parts = { words, kit, timeAxis, painter, viewport, timeBar, lanes, calendars, matrix, gapsTable };
+const PARTS: Parts = {
+  words,
+  kit,
+  timeAxis,
+  painter,
+  viewport,
+  timeProfile,
+  timeBar,
+  lanes,
+  calendars,
+  matrix,
+  gapsTable,
+};
 
 /**
  * The page's script. Each part under `client/` is one function that uses nothing from outside itself, so its own text,

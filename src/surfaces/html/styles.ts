@@ -48,6 +48,8 @@ small { font-size: inherit; font-weight: 400; color: var(--muted); }
 .figures .note { color: var(--muted); font-size: 13px; }
 .good { color: var(--covered-ink); }
 .bad { color: var(--gap-ink); }
+.unfound, .matrix .first .unfound, .block h3 .unfound { color: var(--refused-ink); font-weight: 600; }
+p.unfound { margin: 12px 0 0; }
 .stack { display: flex; gap: 2px; height: 10px; border-radius: 5px; overflow: hidden; background: var(--track); }
 .stack span { min-width: 4px; flex-basis: 0; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 12px 0 0; padding: 0; list-style: none; color: var(--muted); font-size: 13px; }

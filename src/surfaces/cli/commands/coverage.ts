@@ -8,6 +8,7 @@ import type { OpenProject } from "../host.ts";
 import { bytes } from "../output.ts";
 import { printDays } from "../render/days.ts";
 import { matrixOf, printMatrix } from "../render/matrix.ts";
+import { printUnfound, unfoundIn } from "../render/unfound.ts";
 import type { RequestFlags } from "../request.ts";
 import { columnsOf } from "../run-session.ts";
 import { CLOSED_DAYS_UNSEEN, type Reading, readDayPlan, readScope } from "./reading.ts";
@@ -26,6 +27,7 @@ export function coverage(
       const document = {
         business_now: formatInstant(now),
         series: scoped.map((one) => ({ ...cellOf(one) })),
+        no_data: unfoundIn(scoped).map(({ entry }) => entry),
       };
       if (flags.format === "md") printMarkdown(output.line, scoped, columns);
       else if (flags.format === "html") await writePage(context, opened, reading, flags.out ?? "coverage.html");
@@ -35,8 +37,10 @@ export function coverage(
         output.line();
         const days = await readDayPlan(reading, output.json ? null : opened.project);
         if (!output.json && days?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
-        if (days === null) printMatrix(output, scoped, columns);
-        else printDays(output, scoped, days.plan);
+        if (days === null) {
+          printMatrix(output, scoped, columns);
+          printUnfound(output, scoped);
+        } else printDays(output, scoped, days.plan);
       }
       output.document(document);
       const open = scoped.some((one) => one.standing.gaps.length > 0);
@@ -47,6 +51,7 @@ export function coverage(
 function cellOf({ series, standing }: ScopedSeries): object {
   const { scope, slots } = standing;
   return {
+    dataset: series.dataset,
     key: series.key,
     from: scope === null ? null : formatInstant(scope.start),
     to: scope === null ? null : formatInstant(scope.end),
@@ -97,7 +102,14 @@ function printMarkdown(
   scoped: readonly ScopedSeries[],
   columns: readonly string[],
 ): void {
-  line(`| key | ${columns.join(" | ")} |`);
-  line(`|---|${columns.map(() => "---").join("|")}|`);
-  for (const row of matrixOf(scoped, columns)) line(`| ${row.entry} | ${row.marks.join(" | ")} |`);
+  const datasets = [...new Set(scoped.map(({ dataset }) => dataset))];
+  const isNamed = datasets.length > 1;
+  line(`| key |${isNamed ? " dataset |" : ""} ${columns.join(" | ")} |`);
+  line(`|---|${isNamed ? "---|" : ""}${columns.map(() => "---").join("|")}|`);
+  for (const dataset of datasets) {
+    const own = scoped.filter((one) => one.dataset === dataset);
+    for (const { entry, marks } of matrixOf(own, columns)) {
+      line(`| ${entry} |${isNamed ? ` ${dataset.name} |` : ""} ${marks.join(" | ")} |`);
+    }
+  }
 }

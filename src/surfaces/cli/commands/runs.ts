@@ -2,8 +2,9 @@ import { RetrofillError } from "../../../core/errors.ts";
 import { isTerminal } from "../../../core/run/run-state.ts";
 import { formatInstant, formatShort } from "../../../core/time/instant.ts";
 import type { RunRecord } from "../../../engine/ledger-port.ts";
-import type { Project } from "../../../engine/project.ts";
+import { freeSourcesOf, type Project } from "../../../engine/project.ts";
 import { changesOf } from "../../../engine/prove/changes.ts";
+import { soFar } from "../../../engine/run/summary.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { count, duration, table } from "../output.ts";
@@ -17,6 +18,14 @@ interface Summarized {
   readonly duration_ms?: number;
 }
 
+/** What a list shows of a run; null where nothing is known. */
+interface Figures {
+  readonly durationMs: number | null;
+  readonly calls: number;
+  readonly rows: number;
+  readonly gapsLeft: number | null;
+}
+
 /** The last runs, newest first. */
 export function list(flags: { readonly last?: string }) {
   return (context: Context): Promise<number> =>
@@ -27,30 +36,53 @@ export function list(flags: { readonly last?: string }) {
       const statusOf = (run: RunRecord): string =>
         statusText(project, run) + (reverted.has(run.id) ? ", reverted" : "");
       const { output } = context;
+      const shown = await Promise.all(runs.map(async (run) => ({ run, figures: await figuresOf(project, run) })));
       if (runs.length === 0) output.line("No runs yet: retrofill run ohlcv");
       else {
-        const rows = runs.map((run) => {
-          const summary = (run.summary ?? {}) as Summarized;
-          return [
-            run.id,
-            statusOf(run),
-            run.selector,
-            formatShort(run.openedAt),
-            summary.duration_ms === undefined ? "" : duration(summary.duration_ms),
-            count(summary.calls?.made ?? 0),
-            count((summary.rows?.inserted ?? 0) + (summary.rows?.updated ?? 0)),
-            count(summary.gaps?.after ?? 0),
-            run.actor,
-          ];
-        });
+        const rows = shown.map(({ run, figures: { durationMs, calls, rows: written, gapsLeft } }) => [
+          run.id,
+          statusOf(run),
+          run.selector,
+          formatShort(run.openedAt),
+          durationMs === null ? "–" : duration(durationMs),
+          count(calls),
+          count(written),
+          gapsLeft === null ? "–" : count(gapsLeft),
+          run.actor,
+        ]);
         const header = ["RUN", "STATUS", "SELECTOR", "OPENED", "TOOK", "CALLS", "ROWS", "GAPS LEFT", "ACTOR"];
         for (const line of table(header, rows, [5, 6, 7])) output.line(line);
       }
       output.document(
-        runs.map((run) => ({ ...run, status: statusText(project, run), reverted: reverted.has(run.id) })),
+        shown.map(({ run, figures }) => ({
+          ...run,
+          status: statusText(project, run),
+          reverted: reverted.has(run.id),
+          figures: {
+            duration_ms: figures.durationMs,
+            calls: figures.calls,
+            rows: figures.rows,
+            gaps_left: figures.gapsLeft,
+          },
+        })),
       );
       return EXIT.done;
     });
+}
+
+/** From a run's summary; of one that has not come to its end, what the ledger holds of it so far. */
+async function figuresOf(project: Project, run: RunRecord): Promise<Figures> {
+  const { calls, rows, gaps, duration_ms: durationMs } = (run.summary ?? {}) as Summarized;
+  if (calls && rows && gaps && isTerminal(run.status)) {
+    return {
+      durationMs: durationMs ?? null,
+      calls: calls.made,
+      rows: rows.inserted + rows.updated,
+      gapsLeft: gaps.after,
+    };
+  }
+  const { calls: made, inserted, updated } = await soFar(project.ledger, run.id, freeSourcesOf(project.pipelines));
+  return { durationMs: null, calls: made, rows: inserted + updated, gapsLeft: null };
 }
 
 /** One run with its chunks; `--log` prints its log, `--changes` what it did to rows that were there. */

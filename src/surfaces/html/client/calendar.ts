@@ -64,6 +64,7 @@ export function calendars(
         {},
         entry.entry,
         ...(entry.name === null ? [] : [element("small", {}, entry.name)]),
+        ...(entry.isUnfound ? [element("small", { class: "unfound" }, kit.unfound)] : []),
         element("span", { class: open === 0 ? "state" : "state open" }, open === 0 ? words : `✗ ${words}`),
       ),
       plot,

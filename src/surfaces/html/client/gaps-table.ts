@@ -1,4 +1,4 @@
-import type { CoverageDocument, DocumentGap } from "../document.ts";
+import type { CoverageDocument, DocumentGap, DocumentSeries } from "../document.ts";
 import type { PageElement } from "./browser.ts";
 import type { Kit } from "./kit.ts";
 import type { TimeAxis } from "./time-axis.ts";
@@ -12,21 +12,21 @@ export function gapsTable(
   kit: Kit,
   axis: TimeAxis,
   coverage: CoverageDocument,
-  options: { readonly root: PageElement; readonly show: (key: string, gap: DocumentGap) => void },
+  options: { readonly root: PageElement; readonly show: (one: DocumentSeries, gap: DocumentGap) => void },
 ): GapsTable {
   /** Rows drawn at once: more are asked for by hand. */
   const PAGE = 200;
   const { element, count, plural } = kit;
   interface Row {
-    readonly key: string;
-    readonly entry: string;
+    readonly one: DocumentSeries;
     readonly gap: DocumentGap;
     /** What the filter looks in. */
     readonly text: string;
   }
   type Value = (row: Row) => string | number;
   const COLUMNS: readonly { readonly title: string; readonly value: Value | null; readonly number?: true }[] = [
-    { title: "Series", value: (row) => row.key },
+    ...(coverage.datasets.length > 1 ? [{ title: "Dataset", value: (row: Row) => row.one.dataset }] : []),
+    { title: "Series", value: (row) => row.one.key },
     { title: "From (UTC)", value: (row) => row.gap.start },
     { title: "To (exclusive)", value: (row) => row.gap.end },
     { title: "Slots", value: (row) => row.gap.slots, number: true },
@@ -35,10 +35,12 @@ export function gapsTable(
     { title: "Reason", value: (row) => row.gap.reason },
     { title: "Fill it", value: null },
   ];
-  const all: readonly Row[] = coverage.series.flatMap(({ key, entry, gaps }) =>
-    gaps.map((gap) => {
-      const text = [key, gap.cause, gap.place, gap.reason, axis.interval(gap.start, gap.end)].join(" ").toLowerCase();
-      return { key, entry, gap, text };
+  const all: readonly Row[] = coverage.series.flatMap((one) =>
+    one.gaps.map((gap) => {
+      const text = [one.name, gap.cause, gap.place, gap.reason, axis.interval(gap.start, gap.end)]
+        .join(" ")
+        .toLowerCase();
+      return { one, gap, text };
     }),
   );
   if (all.length === 0) {
@@ -48,7 +50,7 @@ export function gapsTable(
   }
 
   let isShown: (entry: string) => boolean = () => true;
-  let sort = { column: 3, descending: true };
+  let sort = { column: COLUMNS.findIndex(({ title }) => title === "Slots"), descending: true };
   let limit = PAGE;
   let shown: readonly Row[] = all;
 
@@ -100,7 +102,7 @@ export function gapsTable(
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     const cause = choice.value;
     shown = all
-      .filter((row) => isShown(row.entry) && (cause === "" || row.gap.cause === cause))
+      .filter((row) => isShown(row.one.entry) && (cause === "" || row.gap.cause === cause))
       .filter((row) => words.every((word) => row.text.includes(word)))
       .sort(inOrder);
     const slots = shown.reduce((sum, row) => sum + row.gap.slots, 0);
@@ -115,23 +117,27 @@ export function gapsTable(
   }
 
   function inOrder(a: Row, b: Row): number {
-    const value = COLUMNS[sort.column]?.value ?? ((row: Row) => row.key);
+    const value = COLUMNS[sort.column]?.value ?? ((row: Row) => row.one.name);
     const [x, y] = [value(a), value(b)];
     const order = x < y ? -1 : x > y ? 1 : 0;
-    return (sort.descending ? -order : order) || (a.key < b.key ? -1 : a.key > b.key ? 1 : a.gap.start - b.gap.start);
+    return (
+      (sort.descending ? -order : order) ||
+      (a.one.name < b.one.name ? -1 : a.one.name > b.one.name ? 1 : a.gap.start - b.gap.start)
+    );
   }
 
-  function lineOf({ key, gap }: Row): PageElement {
+  function lineOf({ one, gap }: Row): PageElement {
     const state = gap.cause === "failed" || gap.cause === "refused" ? gap.cause : "gap";
     const link = element(
       "button",
-      { type: "button", class: "link", title: "Show it over time", click: () => options.show(key, gap) },
-      key,
+      { type: "button", class: "link", title: "Show it over time", click: () => options.show(one, gap) },
+      one.key,
     );
     const copy = kit.copyButton({ label: "Copy", spoken: `Copy: ${gap.command}`, text: () => gap.command });
     return element(
       "tr",
       {},
+      ...(coverage.datasets.length > 1 ? [element("td", {}, one.dataset)] : []),
       element("td", {}, link),
       element("td", { class: "time" }, axis.instant(gap.start)),
       element("td", { class: "time" }, axis.instant(gap.end)),

@@ -6,7 +6,7 @@ import type { TimeAxis } from "./time-axis.ts";
 import type { TimeBar } from "./time-bar.ts";
 import type { Span, Viewport } from "./viewport.ts";
 
-/** One lane over time for each series, in a block for each entry. */
+/** One lane over time for each series, in a block for each entry and dataset. */
 export interface Lanes {
   /** Draws the blocks that are on screen. */
   draw(): void;
@@ -14,7 +14,7 @@ export interface Lanes {
   drawAll(): void;
   filter(isShown: (entry: string) => boolean): void;
   /** Scrolls to a series and looks at `span`, or at all of the series. */
-  show(key: string, span: Span | null): void;
+  show(one: DocumentSeries, span: Span | null): void;
 }
 
 /** Embedded in the page as text: it may use nothing from outside itself. */
@@ -43,19 +43,32 @@ export function lanes(
     pointed: DocumentSegment | null;
   }
 
-  const byEntry = new Map<string, DocumentSeries[]>();
-  for (const one of coverage.series) byEntry.set(one.entry, [...(byEntry.get(one.entry) ?? []), one]);
-  const blocks = coverage.entries
-    .filter(({ entry }) => byEntry.has(entry))
-    .map((entry) => blockOf(entry, byEntry.get(entry.entry) ?? []));
+  const together = new Map<string, DocumentSeries[]>();
+  for (const one of coverage.series) {
+    const place = `${one.entry}\n${one.dataset}`;
+    together.set(place, [...(together.get(place) ?? []), one]);
+  }
+  const blocks = coverage.entries.flatMap((entry) =>
+    coverage.datasets.flatMap((dataset) => {
+      const series = together.get(`${entry.entry}\n${dataset}`);
+      return series === undefined ? [] : [blockOf(entry, dataset, series)];
+    }),
+  );
   kit.showBlocks(root, blocks, drawBlock);
 
-  function blockOf({ entry, name }: DocumentEntry, series: readonly DocumentSeries[]): Block {
+  function blockOf(
+    { entry, name, isUnfound }: DocumentEntry,
+    dataset: string,
+    series: readonly DocumentSeries[],
+  ): Block {
+    const told = coverage.datasets.length > 1 ? [dataset] : [];
+    const title = [entry, ...told].join(" ");
+    const notes = [...(name === null ? [] : [name]), ...told];
     const canvas = browser.document.createElement("canvas");
     canvas.className = "lanes";
     canvas.setAttribute("tabindex", "0");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${entry} over time. ${series.map(spoken).join(". ")}`);
+    canvas.setAttribute("aria-label", `${title} over time. ${series.map(spoken).join(". ")}`);
     canvas.setAttribute("aria-describedby", "lanes-help");
     canvas.style.setProperty("height", `${series.length * LANE_PX}px`);
     const labels = series.map((one) =>
@@ -63,7 +76,7 @@ export function lanes(
         "button",
         {
           type: "button",
-          title: `look at all of ${one.key}`,
+          title: `look at all of ${one.name}`,
           class: kit.marks[one.mark].state,
           click: () => glideTo(one, null),
         },
@@ -73,8 +86,15 @@ export function lanes(
     );
     const section = element(
       "section",
-      { class: "block", "aria-label": entry },
-      element("h3", {}, entry, ...(name === null ? [] : [element("small", {}, name)]), stateOf(series)),
+      { class: "block", "aria-label": title },
+      element(
+        "h3",
+        {},
+        entry,
+        ...notes.map((note) => element("small", {}, note)),
+        ...(isUnfound ? [element("small", { class: "unfound" }, kit.unfound)] : []),
+        stateOf(series),
+      ),
       element(
         "div",
         { class: "lane-grid" },
@@ -259,7 +279,7 @@ export function lanes(
     const { sign, label } = kit.states[state];
     const size = [...(slots === null ? [] : [kit.plural(slots, "due slot", "due slots")]), axis.length(end - start)];
     return [
-      element("b", {}, kit.swatch(state), `${sign} ${one.key} `, element("em", {}, label)),
+      element("b", {}, kit.swatch(state), `${sign} ${one.name} `, element("em", {}, label)),
       element("code", {}, `${axis.interval(start, end)} UTC`),
       ...(one.zone === "UTC"
         ? []
@@ -298,7 +318,7 @@ export function lanes(
     point(block, null);
     const first = segmentsIn(one.segments)[0];
     if (first) pointByKey(block, one, first);
-    else kit.announce(`${one.key}: ${kit.marks[one.mark].label}`);
+    else kit.announce(`${one.name}: ${kit.marks[one.mark].label}`);
   }
 
   /** To the next or previous stretch of the lane; the view follows. */
@@ -339,11 +359,10 @@ export function lanes(
     view.glide({ start: shown.start - margin, end: shown.end + margin });
   }
 
-  function show(key: string, span: Span | null): void {
-    const block = blocks.find(({ series }) => series.some((one) => one.key === key));
+  function show(one: DocumentSeries, span: Span | null): void {
+    const block = blocks.find(({ series }) => series.includes(one));
     if (!block) return;
-    const lane = block.series.findIndex((one) => one.key === key);
-    const one = block.series[lane] as DocumentSeries;
+    const lane = block.series.indexOf(one);
     block.section.hidden = false;
     block.section.scrollIntoView({ block: "center", behavior: "auto" });
     block.canvas.focus({ preventScroll: true });

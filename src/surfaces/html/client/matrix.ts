@@ -17,6 +17,10 @@ export interface MatrixModel {
 export interface MatrixRow {
   readonly entry: string;
   readonly name: string | null;
+  /** Said with emphasis beside its name, or null. */
+  readonly warning: string | null;
+  /** Null where there is only one. */
+  readonly dataset: string | null;
   /** In the order of the columns; null where the entry has nothing of the kind. */
   readonly cells: readonly (MatrixCell | null)[];
 }
@@ -59,7 +63,8 @@ export function matrix(kit: Kit, model: MatrixModel, root: PageElement): Matrix 
     const due = row.cells.reduce((sum, cell) => sum + (cell?.due ?? 0), 0);
     const there = row.cells.reduce((sum, cell) => sum + (cell?.there ?? 0), 0);
     const title = element("th", { scope: "row", class: "first" }, element("b", {}, row.entry));
-    if (row.name !== null) title.append(element("small", {}, row.name));
+    for (const told of [row.name, row.dataset]) if (told !== null) title.append(element("small", {}, told));
+    if (row.warning !== null) title.append(element("small", { class: "unfound" }, row.warning));
     return element(
       "tr",
       {},
@@ -77,7 +82,7 @@ export function matrix(kit: Kit, model: MatrixModel, root: PageElement): Matrix 
     const { state, label } = kit.marks[cell.mark];
     const share = percent(cell.there, cell.due);
     const slots = `${count(cell.there)} of ${count(cell.due)} ${model.counted}`;
-    const spoken = `${row.entry} ${model.columns[column]}: ${label}, ${share}, ${slots}`;
+    const spoken = `${[row.entry, ...(row.dataset === null ? [] : [row.dataset]), model.columns[column]].join(" ")}: ${label}, ${share}, ${slots}`;
     const button = element(
       "button",
       { class: `cell ${state}`, type: "button", "aria-label": spoken, title: `${label}\n${slots}`, click: cell.open },

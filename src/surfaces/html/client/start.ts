@@ -1,6 +1,6 @@
 import type { CoverageDocument, DocumentDay, DocumentSeries } from "../document.ts";
 import type { Browser, PageElement } from "./browser.ts";
-import type { calendars } from "./calendar.ts";
+import type { Calendars, calendars } from "./calendar.ts";
 import type { gapsTable } from "./gaps-table.ts";
 import type { kit } from "./kit.ts";
 import type { lanes } from "./lanes.ts";
@@ -8,6 +8,7 @@ import type { MatrixCell, MatrixModel, matrix } from "./matrix.ts";
 import type { painter } from "./painter.ts";
 import type { timeAxis } from "./time-axis.ts";
 import type { timeBar } from "./time-bar.ts";
+import type { timeProfile } from "./time-profile.ts";
 import type { Span, viewport } from "./viewport.ts";
 import type { words } from "./words.ts";
 
@@ -18,6 +19,7 @@ export interface Parts {
   readonly timeAxis: typeof timeAxis;
   readonly painter: typeof painter;
   readonly viewport: typeof viewport;
+  readonly timeProfile: typeof timeProfile;
   readonly timeBar: typeof timeBar;
   readonly lanes: typeof lanes;
   readonly calendars: typeof calendars;
@@ -32,14 +34,15 @@ export function start(browser: Browser, parts: Parts): void {
   const kit = parts.kit(browser, parts.words());
   const axis = parts.timeAxis();
   const brush = parts.painter(kit);
-  const isDays = coverage.layout === "days";
   let isDue = false;
   const view = parts.viewport(browser, wholeOf(coverage), redraw);
-  const drawn = isDays ? drawCalendars() : drawLanes();
-  const grid = parts.matrix(kit, isDays ? byMonth() : byColumn(), by("matrix"));
+  const calendars =
+    coverage.layout === "days" ? parts.calendars(kit, brush, { coverage, root: by("over-time") }) : null;
+  const drawn = calendars === null ? drawLanes() : drawCalendars(calendars);
+  const grid = parts.matrix(kit, calendars === null ? byColumn() : byMonth(calendars), by("matrix"));
   const gaps = parts.gapsTable(kit, axis, coverage, {
     root: by("gaps"),
-    show: (key, gap) => show(key, { start: gap.start, end: gap.end }),
+    show: (one, gap) => show(one, { start: gap.start, end: gap.end }),
   });
   listen();
   redraw();
@@ -67,11 +70,16 @@ export function start(browser: Browser, parts: Parts): void {
     draw(): void;
     drawAll(): void;
     filter(isShown: (entry: string) => boolean): void;
-    show(key: string, entry: string, span: Span | null): void;
+    show(one: DocumentSeries, span: Span | null): void;
   }
 
   function drawLanes(): Drawn {
-    const bar = parts.timeBar(kit, axis, brush, view, { coverage, root: by("time-bar") });
+    const profileOf = (px: number) => parts.timeProfile(coverage.series, view.whole, px);
+    const bar = parts.timeBar(kit, axis, brush, view, {
+      now: coverage.businessNow.at,
+      profileOf,
+      root: by("time-bar"),
+    });
     const all = parts.lanes(kit, axis, brush, view, { coverage, bar, root: by("over-time") });
     const draw = (of: () => void): void => {
       bar.draw();
@@ -81,48 +89,57 @@ export function start(browser: Browser, parts: Parts): void {
       draw: () => draw(all.draw),
       drawAll: () => draw(all.drawAll),
       filter: all.filter,
-      show: (key, _, span) => all.show(key, span),
+      show: all.show,
     };
   }
 
-  function drawCalendars(): Drawn {
-    const all = parts.calendars(kit, brush, { coverage, root: by("over-time") });
+  function drawCalendars(calendars: Calendars): Drawn {
     return {
-      ...all,
-      show: (_, entry, span) => all.show(entry, span === null ? null : new Date(span.start).toISOString().slice(0, 7)),
+      ...calendars,
+      show: ({ entry }, span) =>
+        calendars.show(entry, span === null ? null : new Date(span.start).toISOString().slice(0, 7)),
     };
   }
 
   function byColumn(): MatrixModel {
-    const found = new Map(coverage.series.map((one) => [`${one.entry}\n${one.column}`, one]));
+    const { datasets } = coverage;
+    const place = (...parts: readonly string[]): string => parts.join("\n");
+    const found = new Map(coverage.series.map((one) => [place(one.entry, one.dataset, one.column), one]));
+    const rows = coverage.entries.flatMap((entry) => datasets.map((dataset) => ({ ...entry, dataset })));
+    const cellOf = (one: DocumentSeries): MatrixCell => {
+      const { due, covered, empty } = one.slots;
+      return { mark: one.mark, due, there: covered + empty, open: () => show(one, null) };
+    };
     return {
       noun: coverage.noun.one,
       columns: coverage.columns,
       counted: "due slots",
       showsLast: false,
-      rows: coverage.entries.map(({ entry, name }) => ({
-        entry,
-        name,
-        cells: coverage.columns.map((column): MatrixCell | null => {
-          const one = found.get(`${entry}\n${column}`);
-          if (!one) return null;
-          const { due, covered, empty } = one.slots;
-          return { mark: one.mark, due, there: covered + empty, open: () => show(one.key, null) };
-        }),
-      })),
+      rows: rows
+        .map(({ entry, name, isUnfound, dataset }) => ({
+          entry,
+          name,
+          warning: isUnfound ? kit.unfound : null,
+          dataset: datasets.length > 1 ? dataset : null,
+          cells: coverage.columns.map((column) => {
+            const one = found.get(place(entry, dataset, column));
+            return one ? cellOf(one) : null;
+          }),
+        }))
+        .filter(({ cells }) => cells.some((cell) => cell !== null)),
     };
   }
 
-  function byMonth(): MatrixModel {
+  function byMonth(calendars: Calendars): MatrixModel {
     const columns = new Set<string>();
-    const rows = coverage.entries.map(({ entry, name, days = [] }) => {
+    const rows = coverage.entries.map(({ entry, name, isUnfound, days = [] }) => {
       const months = new Map<string, DocumentDay[]>();
       for (const day of days) {
         const month = day.date.slice(0, 7);
         columns.add(month);
         months.set(month, [...(months.get(month) ?? []), day]);
       }
-      return { entry, name, months };
+      return { entry, name, isUnfound, months };
     });
     const sorted = [...columns].sort();
     return {
@@ -130,13 +147,14 @@ export function start(browser: Browser, parts: Parts): void {
       columns: sorted,
       counted: "days",
       showsLast: true,
-      rows: rows.map(({ entry, name, months }) => ({
+      rows: rows.map(({ entry, name, isUnfound, months }) => ({
         entry,
         name,
+        warning: isUnfound ? kit.unfound : null,
+        dataset: null,
         cells: sorted.map((month) => {
           const days = months.get(month);
-          const at = Date.parse(`${month}-01`);
-          return days ? { ...monthCell(days), open: () => drawn.show("", entry, { start: at, end: at }) } : null;
+          return days ? { ...monthCell(days), open: () => calendars.show(entry, month) } : null;
         }),
       })),
     };
@@ -152,16 +170,15 @@ export function start(browser: Browser, parts: Parts): void {
     return { mark, due, there: due - open - refused };
   }
 
-  function show(key: string, span: Span | null): void {
-    const one = coverage.series.find((series) => series.key === key);
-    if (!one) return;
-    drawn.show(key, one.entry, span);
-    browser.history.replaceState(null, "", `#${encodeURIComponent(key)}`);
+  function show(one: DocumentSeries, span: Span | null): void {
+    drawn.show(one, span);
+    browser.history.replaceState(null, "", `#${encodeURIComponent(one.name)}`);
   }
 
   function followHash(): void {
-    const key = decodeURIComponent(browser.location.hash.slice(1));
-    if (key !== "") show(key, null);
+    const name = decodeURIComponent(browser.location.hash.slice(1));
+    const one = coverage.series.find((series) => series.name === name);
+    if (one) show(one, null);
   }
 
   function listen(): void {

@@ -1,8 +1,8 @@
-import type { CoverageDocument } from "../document.ts";
 import type { PageElement, PageEvent } from "./browser.ts";
 import type { Kit } from "./kit.ts";
 import type { Painter } from "./painter.ts";
 import type { TimeAxis } from "./time-axis.ts";
+import type { TimeProfile } from "./time-profile.ts";
 import type { Viewport } from "./viewport.ts";
 
 /** What stays above the lanes: buttons, all of time with the part that is looked at, the axis of that part. */
@@ -20,15 +20,22 @@ export function timeBar(
   axis: TimeAxis,
   brush: Painter,
   view: Viewport,
-  options: { readonly coverage: CoverageDocument; readonly root: PageElement },
+  options: {
+    readonly now: number;
+    /** All of time in as many parts as are asked for. */
+    readonly profileOf: (parts: number) => TimeProfile;
+    readonly root: PageElement;
+  },
 ): TimeBar {
   const OVERVIEW_PX = 34;
   const AXIS_PX = 36;
   const HANDLE_PX = 7;
+  /** What is there is never lower than this, what is open anywhere never less than this. */
+  const LEAST_PX = 1.5;
+  const OPEN_PX = 3;
   const DAY = 86_400_000;
   const { element, browser } = kit;
-  const { coverage, root } = options;
-  const now = coverage.businessNow.at;
+  const { now, root } = options;
 
   const overview = browser.document.createElement("canvas");
   const scale = browser.document.createElement("canvas");
@@ -107,46 +114,32 @@ export function timeBar(
     return axis.interval(Math.round(start / step) * step, Math.round(end / step) * step);
   }
 
-  let profile: { readonly width: number; readonly covered: Float64Array; readonly open: Uint8Array } | null = null;
-
-  /** For each pixel of all time: how many series are covered there, and whether any has a gap. */
-  function profileOf(px: number): NonNullable<typeof profile> {
-    if (profile?.width === px) return profile;
-    const covered = new Float64Array(px + 1);
-    const open = new Uint8Array(px + 1);
-    const at = (ms: number): number => ((ms - view.whole.start) / (view.whole.end - view.whole.start)) * px;
-    for (const { segments } of coverage.series) {
-      for (const { start, end, state } of segments) {
-        const from = Math.max(0, Math.floor(at(start)));
-        const to = Math.min(px, Math.max(from + 1, Math.round(at(end))));
-        if (state === "gap" || state === "failed" || state === "refused") open.fill(1, from, to);
-        else {
-          covered[from] = (covered[from] ?? 0) + 1;
-          covered[to] = (covered[to] ?? 0) - 1;
-        }
-      }
-    }
-    for (let x = 1; x <= px; x++) covered[x] = (covered[x] ?? 0) + (covered[x - 1] ?? 0);
-    profile = { width: px, covered, open };
-    return profile;
-  }
+  let profile: TimeProfile | null = null;
 
   function drawOverview(): void {
     const px = Math.floor(width());
     const pen = brush.pen(overview, px, OVERVIEW_PX);
     if (pen === null) return;
-    const { covered, open } = profileOf(px);
-    const most = covered.reduce((a, b) => Math.max(a, b), 1);
+    if (profile?.due.length !== px) profile = options.profileOf(px);
+    const { due, there, open } = profile;
+    const top = 4;
     const floor = OVERVIEW_PX - 4;
     pen.fillStyle = brush.color("track");
-    pen.fillRect(0, 4, px, floor - 4);
-    pen.fillStyle = brush.color("covered");
+    pen.fillRect(0, top, px, floor - top);
     for (let x = 0; x < px; x++) {
-      const share = (covered[x] ?? 0) / most;
-      if (share > 0) pen.fillRect(x, floor - Math.max(1.5, share * (floor - 8)), 1, Math.max(1.5, share * (floor - 8)));
+      const owed = due[x] ?? 0;
+      if (owed === 0) continue;
+      const height = (there[x] ?? 0) === 0 ? 0 : Math.max(LEAST_PX, ((there[x] ?? 0) / owed) * (floor - top));
+      pen.fillStyle = brush.color("covered");
+      pen.fillRect(x, floor - height, 1, height);
+      if (open[x] !== 1) continue;
+      pen.fillStyle = brush.color("gap");
+      pen.globalAlpha = 0.22;
+      pen.fillRect(x, top, 1, floor - top - height);
+      pen.globalAlpha = 1;
     }
     pen.fillStyle = brush.color("gap");
-    for (let x = 0; x < px; x++) if (open[x] === 1) pen.fillRect(x - 0.5, 4, 2, 4);
+    for (let x = 0; x < px; x++) if (open[x] === 1) pen.fillRect(x - 0.5, top, 2, OPEN_PX);
     const { from, to } = windowPx(px);
     pen.globalAlpha = 0.62;
     pen.fillStyle = brush.color("card");

@@ -8,6 +8,8 @@ export interface Words {
   plural(n: number, one: string, many: string): string;
   /** Share in percent, rounded down: only what is whole is 100%. */
   percent(part: number, whole: number): string;
+  /** What is said beside the name of an entry of which there is nothing. */
+  readonly unfound: string;
   readonly states: Readonly<Record<DayState, { readonly sign: string; readonly label: string }>>;
   /** The state whose colour a mark has, and what the mark means. */
   readonly marks: Readonly<Record<DocumentSeries["mark"], { readonly state: DayState; readonly label: string }>>;
@@ -34,6 +36,7 @@ export function words(): Words {
     count,
     plural,
     percent,
+    unfound: "no data at all",
     states: {
       covered: { sign: "✓", label: "covered" },
       empty: { sign: "○", label: "empty at source" },
