@@ -231,6 +231,18 @@ describe("a failed question", () => {
   });
 });
 
+it("a plan names the days that are asked at once: those of the flag before those of the settings", async () => {
+  await using world = await retailWorld([], { now: NOW });
+  const shown = async (...flags: string[]): Promise<unknown> =>
+    (await world.json("plan", "retail", ...FROM, ...flags)).json.settings["asked at once"];
+  expect([await shown(), await shown("--chunk-days", "5"), await shown("--chunk-days", "1")]).toEqual([
+    "2 days",
+    "5 days",
+    "1 day",
+  ]);
+  expect((await world.cli("plan", "retail", "--chunk-days", "5")).out).toContain("asked at once 5 days");
+});
+
 describe("a range that is too long for the endpoint", () => {
   it.each(["hang", "504"] as const)(
     "is halved, and the size that worked is kept for the run (%s)",
