@@ -617,6 +617,15 @@ describe("run retail --phases", () => {
     expect(went.out).not.toContain("BACKFILL COMPLETO");
     expect(await world.rows("select distinct ubicacion_id from ventas")).toEqual([{ ubicacion_id: "tienda_08" }]);
   });
+
+  it("names a reason once with its count, however many chunks it stopped", async () => {
+    await using world = await retailWorld(lines, { ...options, stores: ["tienda_02"] });
+    const { out } = await world.cli("run", "retail", "--phases");
+    // Eight days, three at a time.
+    expect(out.match(/^ *error .*$/gm)).toEqual([
+      expect.stringMatching(/tienda_02: .*SUC007 no existe.* \(3 times\)$/),
+    ]);
+  });
 });
 
 it("the chain's own coverage query runs as it stands", async () => {
