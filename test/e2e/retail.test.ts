@@ -506,9 +506,10 @@ describe("days of a store", () => {
     const january = { key: "tienda_01", name: "PERIFERICO", date: "2026-01-01", cause: "yearly", reason: "Año Nuevo" };
     expect(json.report.traded_while_closed).toEqual([{ ...january, rows: 2 }]);
     expect(await readFile(report, "utf8")).toContain(
-      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.\n\n" +
+      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo con su comando; en lugar de `open` puede dar las horas, como `08:00-14:00`.\n\n" +
         "| Tienda | Dia | Por que cerrada | Lineas |\n|--------|-----|-----------------|--------|\n" +
-        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n",
+        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n" +
+        "```bash\nretrofill stores set tienda_01 --exceptions 2026-01-01=open\n```\n\n",
     );
     const missing = json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days]);
     expect(missing).toEqual([
@@ -531,6 +532,41 @@ describe("days of a store", () => {
     const text = await readFile(report, "utf8");
     expect(text).toContain("| tienda_01 (PERIFERICO) | 2025-12-30 | antes de su apertura | 1 |");
     expect(text).toContain("| tienda_01 (PERIFERICO) | 2026-01-03 | despues de su cierre | 1 |");
+
+    // The command of the report, run as it stands, settles it.
+    const [, proposed = ""] = /^retrofill (stores set tienda_01 .*)$/m.exec(text) ?? [];
+    expect(proposed).toBe("stores set tienda_01 --opened 2025-12-30 --closed 2026-01-04 --exceptions 2026-01-01=open");
+    expect((await world.cli(...proposed.split(" "))).exit).toBe(0);
+    expect((await world.json("gaps", "retail")).json.report.traded_while_closed).toEqual([]);
+  });
+
+  it("are those of its week and its dates, as its hours and exceptions declare them", async () => {
+    await using world = await retailWorld([], { now: NOW, retail: { since: "2025-12-20" } });
+    // 2025-12-21 and 2025-12-28 are Sundays.
+    const week = "mon-sat=07:00-21:00,sun=closed";
+    const dates = "2025-12-24=08:00-14:00,2025-12-25=abierto,2025-12-26=Inventario,2025-12-28=open";
+    expect((await world.cli("stores", "set", "tienda_01", "--hours", week, "--exceptions", dates)).exit).toBe(0);
+    const closed = async (): Promise<unknown> => {
+      const { json } = await world.json("gaps", "retail", "--fecha-hasta", "2025-12-31 23:59");
+      return json.report.keys[0].closed.map(({ date, cause }: Record<string, string>) => [date, cause]);
+    };
+    expect(await closed()).toEqual([
+      ["2025-12-21", "weekly"],
+      ["2025-12-26", "exception"],
+    ]);
+    const { out } = await world.cli("stores", "list");
+    expect(out).toContain(week);
+    expect(out).toContain("2025-12-24=08:00-14:00,2025-12-25=open,2025-12-26=Inventario,2025-12-28=open");
+    // What is not named stays.
+    await world.cli("stores", "set", "tienda_01", "--hours", "sun=08:00-14:00", "--exceptions", "2025-12-25=closed");
+    expect(await closed()).toEqual([
+      ["2025-12-25", "exception"],
+      ["2025-12-26", "exception"],
+    ]);
+    expect((await world.cli("stores", "list")).out).toContain("mon-sat=07:00-21:00,sun=08:00-14:00");
+    const refused = await world.cli("stores", "set", "tienda_01", "--exceptions", "2025-12-24=8-14");
+    expect([refused.exit, refused.err]).toEqual([2, expect.stringContaining('"8-14" are no hours')]);
+    expect(refused.err).toContain("2025-12-24=08:00-14:00 (other hours)");
   });
 
   it("that are closed and saw no sale are in no section of the report", async () => {

@@ -3,6 +3,7 @@ import type { Phase, PhaseStep } from "../../core/coverage/day-phases.ts";
 import type { DayReport, DayReportRow, HolidayCount, Priority, SharedClosure } from "../../core/coverage/day-report.ts";
 import { countDays, type DaySpan } from "../../core/time/local-days.ts";
 import { salesCommand } from "./commands.ts";
+import { openingCommand, tradedCommand } from "./declaring.ts";
 import { STORE_ZONE } from "./stores.ts";
 import { SALES_COVERAGE_SQL } from "./verification.ts";
 
@@ -139,17 +140,20 @@ function renderTradedWhileClosed({ report, names, closedDayRows = null }: GapPla
     tradedWhileClosed.map((closure) => ({ key, closure, lines: closedDayRows?.get(key)?.get(closure.date) ?? null })),
   );
   if (found.length === 0) return [];
+  const commands = report.rows.flatMap(({ key, tradedWhileClosed }) => tradedCommand(key, tradedWhileClosed) ?? []);
   return [
     [
       "## Ventas en Dias Cerrados",
       "",
-      "Dias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.",
+      "Dias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo con su comando; " +
+        "en lugar de `open` puede dar las horas, como `08:00-14:00`.",
       "",
       "| Tienda | Dia | Por que cerrada | Lineas |",
       "|--------|-----|-----------------|--------|",
       ...found.map(
         ({ key, closure, lines }) => `| ${title(key)} | ${closure.date} | ${closureText(closure)} | ${lines ?? "-"} |`,
       ),
+      ...(commands.length === 0 ? [] : ["", "```bash", ...commands, "```"]),
     ],
   ];
 }
@@ -182,7 +186,7 @@ function startText(start: NonNullable<DayReportRow["start"]>, key: string): stri
     case "new":
       return `tienda recien agregada, primer dia ${start.firstDay}`;
     case "late":
-      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (retrofill stores set ${key} --opened ${start.firstDay}) y lo anterior deja de contar`;
+      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (${openingCommand(key, start.firstDay)}) y lo anterior deja de contar`;
     default:
       return start satisfies never;
   }
