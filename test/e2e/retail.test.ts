@@ -569,6 +569,42 @@ describe("days of a store", () => {
     expect(refused.err).toContain("2025-12-24=08:00-14:00 (other hours)");
   });
 
+  it("after its last sale are owed until a person runs the closing that the report proposes", async () => {
+    const lines = [
+      ...noonLines("2026-01-02", "2026-01-20", { store: "tienda_08", warehouse: BOSQUE.warehouse }),
+      ...noonLines("2026-01-02", "2026-01-05"),
+    ];
+    await using world = await retailWorld(lines, {
+      now: "2026-01-21T06:00:00Z",
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { since: "2026-01-02" },
+    });
+    const report = join(world.dir, "plan.md");
+    // Until each day is empty twice over: then none is a gap, and the store is as silent as before.
+    await world.cli("run", "retail");
+    await world.cli("run", "retail");
+    const missingOf = async (): Promise<unknown> =>
+      (await world.json("gaps", "retail", "--report", report)).json.report.keys.map(
+        (one: { key: string; missing_days: number }) => [one.key, one.missing_days],
+      );
+    expect(await missingOf()).toEqual([
+      ["tienda_01", 15],
+      ["tienda_08", 0],
+    ]);
+    expect((await world.json("gaps", "retail")).json.gaps).toEqual([]);
+    const text = await readFile(report, "utf8");
+    const [, proposed = ""] = /tienda_01 \(PERIFERICO\)\*\*: dejo de enviar .*\(retrofill (.*)\) y lo/.exec(text) ?? [];
+    expect(proposed).toBe("stores set tienda_01 --closed 2026-01-06");
+    expect(await missingOf()).toContainEqual(["tienda_01", 15]);
+    expect((await world.cli(...proposed.split(" "))).exit).toBe(0);
+    expect(await missingOf()).toEqual([
+      ["tienda_01", 0],
+      ["tienda_08", 0],
+    ]);
+    expect(await readFile(report, "utf8")).not.toContain("dejo de enviar");
+  });
+
   it("that are closed and saw no sale are in no section of the report", async () => {
     await using world = await retailWorld(noonLines("2026-01-02", "2026-01-03"), { now: "2026-01-04T06:00:00Z" });
     const report = join(world.dir, "plan.md");

@@ -1,10 +1,14 @@
 import type { Closure } from "../../core/calendar/store-calendar.ts";
-import { DAY } from "../../core/time/instant.ts";
-import { parseDate } from "../../core/time/zone.ts";
+import { shiftDate } from "../../core/time/local-days.ts";
 
 /** The command by which a person declares a store's first day of trade. */
 export function openingCommand(store: string, date: string): string {
   return declaring(store, `--opened ${date}`);
+}
+
+/** The command by which a person declares the first day without a store. */
+export function closingCommand(store: string, date: string): string {
+  return declaring(store, `--closed ${date}`);
 }
 
 /**
@@ -22,7 +26,7 @@ export function tradedCommand(store: string, days: readonly Pick<Closure, "date"
   const open = datesOf("weekly", "yearly", "exception");
   const flags = [
     ...(opened === undefined ? [] : [`--opened ${opened}`]),
-    ...(lastDay === undefined ? [] : [`--closed ${dayAfter(lastDay)}`]),
+    ...(lastDay === undefined ? [] : [`--closed ${shiftDate(lastDay, 1)}`]),
     ...(open.length === 0 ? [] : [`--exceptions ${open.map((date) => `${date}=open`).join(",")}`]),
   ];
   return flags.length === 0 ? null : declaring(store, flags.join(" "));
@@ -30,8 +34,4 @@ export function tradedCommand(store: string, days: readonly Pick<Closure, "date"
 
 function declaring(store: string, flags: string): string {
   return `retrofill stores set ${store} ${flags}`;
-}
-
-function dayAfter(date: string): string {
-  return new Date(parseDate(date) + DAY).toISOString().slice(0, 10);
 }
