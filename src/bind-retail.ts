@@ -40,12 +40,17 @@ export function bindRetail(config: RetailConfig, place: ProjectPlace): BoundPipe
     repairRounds,
     shown: {
       source: source.kind === "sandbox" ? `sandbox, contract ${contract}` : contract,
-      "asked at once": `${settings.chunkDays} days`,
+      ...askedAtOnce(settings.chunkDays),
       "published together": `${publishRows} rows`,
       "settle after midnight": `${settings.settleMinutes} min`,
       "too few lines": `below ${settings.thin.share} of the weekday's median`,
     },
+    shownFor: ({ chunkSlots }) => (chunkSlots === undefined ? {} : askedAtOnce(chunkSlots)),
   };
+}
+
+function askedAtOnce(days: number): Readonly<Record<string, string>> {
+  return { "asked at once": days === 1 ? "1 day" : `${days} days` };
 }
 
 /** The rows that a table holds already, and the look at its files. */

@@ -4,6 +4,7 @@ import { downstreamOf, upstreamOf } from "../core/dataset/lineage.ts";
 import type { Job, Pipeline } from "../core/dataset/pipeline.ts";
 import type { Series } from "../core/dataset/series.ts";
 import { nearestNames, RetrofillError } from "../core/errors.ts";
+import type { Request } from "../core/plan/plan.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Alerting } from "./alert/alerting.ts";
 import type { Bronze } from "./bronze-port.ts";
@@ -50,6 +51,8 @@ export interface BoundPipeline {
   readonly dayReporting?: () => Promise<DayReporting>;
   /** Sizes in force, for the plan. */
   readonly shown: Readonly<Record<string, string>>;
+  /** Those of them that a request sets for itself. */
+  readonly shownFor?: (request: Request) => Readonly<Record<string, string>>;
 }
 
 /** A project at work: its pipelines and the adapters they run on. */

@@ -231,6 +231,18 @@ describe("a failed question", () => {
   });
 });
 
+it("a plan names the days that are asked at once: those of the flag before those of the settings", async () => {
+  await using world = await retailWorld([], { now: NOW });
+  const shown = async (...flags: string[]): Promise<unknown> =>
+    (await world.json("plan", "retail", ...FROM, ...flags)).json.settings["asked at once"];
+  expect([await shown(), await shown("--chunk-days", "5"), await shown("--chunk-days", "1")]).toEqual([
+    "2 days",
+    "5 days",
+    "1 day",
+  ]);
+  expect((await world.cli("plan", "retail", "--chunk-days", "5")).out).toContain("asked at once 5 days");
+});
+
 describe("a range that is too long for the endpoint", () => {
   it.each(["hang", "504"] as const)(
     "is halved, and the size that worked is kept for the run (%s)",
@@ -494,9 +506,10 @@ describe("days of a store", () => {
     const january = { key: "tienda_01", name: "PERIFERICO", date: "2026-01-01", cause: "yearly", reason: "Año Nuevo" };
     expect(json.report.traded_while_closed).toEqual([{ ...january, rows: 2 }]);
     expect(await readFile(report, "utf8")).toContain(
-      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.\n\n" +
+      "## Ventas en Dias Cerrados\n\nDias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo con su comando; en lugar de `open` puede dar las horas, como `08:00-14:00`.\n\n" +
         "| Tienda | Dia | Por que cerrada | Lineas |\n|--------|-----|-----------------|--------|\n" +
-        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n",
+        "| tienda_01 (PERIFERICO) | 2026-01-01 | Año Nuevo | 2 |\n\n" +
+        "```bash\nretrofill stores set tienda_01 --exceptions 2026-01-01=open\n```\n\n",
     );
     const missing = json.report.keys.map((one: { key: string; missing_days: number }) => [one.key, one.missing_days]);
     expect(missing).toEqual([
@@ -519,6 +532,77 @@ describe("days of a store", () => {
     const text = await readFile(report, "utf8");
     expect(text).toContain("| tienda_01 (PERIFERICO) | 2025-12-30 | antes de su apertura | 1 |");
     expect(text).toContain("| tienda_01 (PERIFERICO) | 2026-01-03 | despues de su cierre | 1 |");
+
+    // The command of the report, run as it stands, settles it.
+    const [, proposed = ""] = /^retrofill (stores set tienda_01 .*)$/m.exec(text) ?? [];
+    expect(proposed).toBe("stores set tienda_01 --opened 2025-12-30 --closed 2026-01-04 --exceptions 2026-01-01=open");
+    expect((await world.cli(...proposed.split(" "))).exit).toBe(0);
+    expect((await world.json("gaps", "retail")).json.report.traded_while_closed).toEqual([]);
+  });
+
+  it("are those of its week and its dates, as its hours and exceptions declare them", async () => {
+    await using world = await retailWorld([], { now: NOW, retail: { since: "2025-12-20" } });
+    // 2025-12-21 and 2025-12-28 are Sundays.
+    const week = "mon-sat=07:00-21:00,sun=closed";
+    const dates = "2025-12-24=08:00-14:00,2025-12-25=abierto,2025-12-26=Inventario,2025-12-28=open";
+    expect((await world.cli("stores", "set", "tienda_01", "--hours", week, "--exceptions", dates)).exit).toBe(0);
+    const closed = async (): Promise<unknown> => {
+      const { json } = await world.json("gaps", "retail", "--fecha-hasta", "2025-12-31 23:59");
+      return json.report.keys[0].closed.map(({ date, cause }: Record<string, string>) => [date, cause]);
+    };
+    expect(await closed()).toEqual([
+      ["2025-12-21", "weekly"],
+      ["2025-12-26", "exception"],
+    ]);
+    const { out } = await world.cli("stores", "list");
+    expect(out).toContain(week);
+    expect(out).toContain("2025-12-24=08:00-14:00,2025-12-25=open,2025-12-26=Inventario,2025-12-28=open");
+    // What is not named stays.
+    await world.cli("stores", "set", "tienda_01", "--hours", "sun=08:00-14:00", "--exceptions", "2025-12-25=closed");
+    expect(await closed()).toEqual([
+      ["2025-12-25", "exception"],
+      ["2025-12-26", "exception"],
+    ]);
+    expect((await world.cli("stores", "list")).out).toContain("mon-sat=07:00-21:00,sun=08:00-14:00");
+    const refused = await world.cli("stores", "set", "tienda_01", "--exceptions", "2025-12-24=8-14");
+    expect([refused.exit, refused.err]).toEqual([2, expect.stringContaining('"8-14" are no hours')]);
+    expect(refused.err).toContain("2025-12-24=08:00-14:00 (other hours)");
+  });
+
+  it("after its last sale are owed until a person runs the closing that the report proposes", async () => {
+    const lines = [
+      ...noonLines("2026-01-02", "2026-01-20", { store: "tienda_08", warehouse: BOSQUE.warehouse }),
+      ...noonLines("2026-01-02", "2026-01-05"),
+    ];
+    await using world = await retailWorld(lines, {
+      now: "2026-01-21T06:00:00Z",
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { since: "2026-01-02" },
+    });
+    const report = join(world.dir, "plan.md");
+    // Until each day is empty twice over: then none is a gap, and the store is as silent as before.
+    await world.cli("run", "retail");
+    await world.cli("run", "retail");
+    const missingOf = async (): Promise<unknown> =>
+      (await world.json("gaps", "retail", "--report", report)).json.report.keys.map(
+        (one: { key: string; missing_days: number }) => [one.key, one.missing_days],
+      );
+    expect(await missingOf()).toEqual([
+      ["tienda_01", 15],
+      ["tienda_08", 0],
+    ]);
+    expect((await world.json("gaps", "retail")).json.gaps).toEqual([]);
+    const text = await readFile(report, "utf8");
+    const [, proposed = ""] = /tienda_01 \(PERIFERICO\)\*\*: dejo de enviar .*\(retrofill (.*)\) y lo/.exec(text) ?? [];
+    expect(proposed).toBe("stores set tienda_01 --closed 2026-01-06");
+    expect(await missingOf()).toContainEqual(["tienda_01", 15]);
+    expect((await world.cli(...proposed.split(" "))).exit).toBe(0);
+    expect(await missingOf()).toEqual([
+      ["tienda_01", 0],
+      ["tienda_08", 0],
+    ]);
+    expect(await readFile(report, "utf8")).not.toContain("dejo de enviar");
   });
 
   it("that are closed and saw no sale are in no section of the report", async () => {
@@ -604,6 +688,15 @@ describe("run retail --phases", () => {
     expect(went.exit).toBe(3);
     expect(went.out).not.toContain("BACKFILL COMPLETO");
     expect(await world.rows("select distinct ubicacion_id from ventas")).toEqual([{ ubicacion_id: "tienda_08" }]);
+  });
+
+  it("names a reason once with its count, however many chunks it stopped", async () => {
+    await using world = await retailWorld(lines, { ...options, stores: ["tienda_02"] });
+    const { out } = await world.cli("run", "retail", "--phases");
+    // Eight days, three at a time.
+    expect(out.match(/^ *error .*$/gm)).toEqual([
+      expect.stringMatching(/tienda_02: .*SUC007 no existe.* \(3 times\)$/),
+    ]);
   });
 });
 

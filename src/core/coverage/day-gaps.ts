@@ -73,6 +73,12 @@ export function leadingDays(one: DayCoverage, common: readonly CommonGap[]): num
   return one.leading === null ? 0 : datesOf(one.leading).filter(outside(common)).length;
 }
 
+/** Missing days after a key's last day with data, common ones aside; none where data lie beyond the window. */
+export function trailingDays(one: DayCoverage, window: DaySpan, common: readonly CommonGap[]): number {
+  const hasEnded = one.firstToLast !== null && one.firstToLast.last <= window.last;
+  return !hasEnded || one.trailing === null ? 0 : datesOf(one.trailing).filter(outside(common)).length;
+}
+
 /** What one key owes, in gaps: every open day is in exactly one. Edges first, then by date. */
 export function gapsOf(
   one: DayCoverage,
@@ -88,9 +94,7 @@ export function gapsOf(
     if (open.some(isAside)) edges.push({ shape, ...hullOf(open), open: open.filter(isAside) });
   };
   if (start !== null) addEdge("leading", one.leading);
-  const hasEnded = one.firstToLast !== null && one.firstToLast.last <= window.last;
-  if (hasEnded && one.trailing !== null && datesOf(one.trailing).filter(isAside).length >= edge.minDays)
-    addEdge("trailing", one.trailing);
+  if (trailingDays(one, window, common) >= edge.minDays) addEdge("trailing", one.trailing);
 
   const shared = common.flatMap((gap): DayGap[] => {
     const open = one.open.filter(isIn(gap));

@@ -45,6 +45,43 @@ describe("the rows of a day report", () => {
   });
 });
 
+describe("how a key ends", () => {
+  const endOf = (days: KeyDays, others = complete(5)) =>
+    dayReport([days, ...others], WINDOW).rows.find(({ key }) => key === days.key)?.end;
+
+  it("is told from a fortnight without data on, whether they are owed or empty at the source", () => {
+    expect(endOf(lacking("a", between("2024-03-19", "2024-03-31")))).toBeNull();
+    const fortnight = between("2024-03-18", "2024-03-31");
+    const end = { since: "2024-03-18", isLifeOpen: true };
+    expect(endOf(lacking("a", fortnight))).toEqual(end);
+    const empty = fortnight.map((date): Closure => ({ date, cause: "empty-at-source", reason: "asked twice" }));
+    expect(endOf(lacking("a", fortnight, empty))).toEqual(end);
+  });
+
+  it("is the day after the last data, which may lie before the window", () => {
+    expect(endOf({ key: "a", withData: ["2023-12-10"], closures: [] })?.since).toBe("2023-12-11");
+    expect(endOf({ key: "a", withData: [], closures: [] })).toBeNull();
+    expect(endOf({ key: "a", withData: ["2024-01-05", "2024-04-01"], closures: [] })).toBeNull();
+  });
+
+  it("is no end where all keys lack the days", () => {
+    const days = between("2024-03-10", "2024-03-31");
+    const all = ["b", "c", "d"].map((key) => lacking(key, days));
+    expect(endOf(lacking("a", days), all)).toBeNull();
+  });
+
+  it("is declared where its life is", () => {
+    const gone = between("2024-03-20", "2024-03-31").map(
+      (date): Closure => ({ date, cause: "gone", reason: "closed 2024-03-20" }),
+    );
+    expect(endOf(lacking("a", between("2024-03-01", "2024-03-31"), gone))).toEqual({
+      since: "2024-03-01",
+      isLifeOpen: false,
+    });
+    expect(endOf(lacking("a", between("2024-03-20", "2024-03-31"), gone))).toBeNull();
+  });
+});
+
 describe("how a key begins", () => {
   const startOf = (days: KeyDays, others = complete(5)) =>
     dayReport([days, ...others], WINDOW).rows.find(({ key }) => key === days.key);

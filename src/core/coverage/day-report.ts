@@ -1,7 +1,15 @@
 import type { Closure } from "../calendar/store-calendar.ts";
-import { countDays, type DaySpan, daysBetween } from "../time/local-days.ts";
+import { countDays, type DaySpan, daysBetween, shiftDate } from "../time/local-days.ts";
 import { type DayCoverage, dayCoverage, type KeyDays } from "./day-coverage.ts";
-import { type CommonGap, commonGaps, type DayGap, type GapSettings, gapsOf, leadingDays } from "./day-gaps.ts";
+import {
+  type CommonGap,
+  commonGaps,
+  type DayGap,
+  type GapSettings,
+  gapsOf,
+  leadingDays,
+  trailingDays,
+} from "./day-gaps.ts";
 
 /** A holiday that is named in reports and excuses nothing. */
 export interface Holiday {
@@ -32,11 +40,21 @@ export type Priority = "high" | "medium" | "low";
  */
 export type KeyStart = { readonly kind: "dark" } | { readonly kind: "new" | "late"; readonly firstDay: string };
 
+/** Where a key's data end long before the window does. */
+export interface KeyEnd {
+  /** The day after its last one with data. */
+  readonly since: string;
+  /** Whether its declared life goes on, so that it is owed days for ever. */
+  readonly isLifeOpen: boolean;
+}
+
 /** One key of the report. */
 export interface DayReportRow extends DayCoverage {
   /** By missing days; high for dark and new keys; null when nothing is missing. */
   readonly priority: Priority | null;
   readonly start: KeyStart | null;
+  /** Null for a key that still has data, or never had any. */
+  readonly end: KeyEnd | null;
   /** What it owes. Every open day is in exactly one gap. */
   readonly gaps: readonly DayGap[];
 }
@@ -85,6 +103,7 @@ export function dayReport(
     return {
       ...one,
       start,
+      end: endOf(one, window, common, settings),
       priority: priorityOf(one, start, settings),
       gaps: gapsOf(one, start, window, common, settings),
     };
@@ -113,6 +132,17 @@ function startOf(
   const firstDay = one.firstToLast.first;
   if (firstDay < window.first || leadingDays(one, common) < edge.minDays) return null;
   return { kind: daysBetween(firstDay, window.last) < newKeyDays ? "new" : "late", firstDay };
+}
+
+/** Days that the source has answered without data count: they are what a key that is gone looks like. */
+function endOf(
+  one: DayCoverage,
+  window: DaySpan,
+  common: readonly CommonGap[],
+  { edge }: DayReportSettings,
+): KeyEnd | null {
+  if (one.firstToLast === null || trailingDays(one, window, common) < edge.minDays) return null;
+  return { since: shiftDate(one.firstToLast.last, 1), isLifeOpen: one.trailing?.last === window.last };
 }
 
 function priorityOf(one: DayCoverage, start: KeyStart | null, { priority }: DayReportSettings): Priority | null {

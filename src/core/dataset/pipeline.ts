@@ -80,8 +80,10 @@ export interface RegistryField {
   readonly flag: string;
   readonly attribute: string;
   readonly description: string;
-  /** Its value from what was typed; as it is where there is nothing to read. */
-  read?(text: string): unknown;
+  /** Its value from what was typed and what the entry has; as typed where there is nothing to read. @throws RetrofillError */
+  read?(text: string, before: unknown): unknown;
+  /** A value as `list` shows it, where its own form is no text. */
+  show?(value: unknown): string;
 }
 
 /** Datasets with what they share: a registry of keys, a source, settings. A pipeline is declarations only. */

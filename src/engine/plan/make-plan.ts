@@ -119,7 +119,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     }),
     steps,
     repair: { rounds: bound.repairRounds, calls: repairAllowance(cost.calls) },
-    settings: { ...bound.shown, "fetched at once": String(request.maxConcurrent) },
+    settings: { ...bound.shown, ...bound.shownFor?.(request), "fetched at once": String(request.maxConcurrent) },
     limits: cost.providers.map(({ limits }) => limits).join(" · ") || (await limitsText(project, bound)),
     cost,
     fingerprint: fingerprintOf(project, bound, selected, scoped),

@@ -217,7 +217,10 @@ describe("a gap plan", () => {
     );
     expect(text).toContain("| tienda_08 | 90 | 0% | ALTA - Sin datos |");
     expect(text).toContain("**tienda_08 (BOSQUE)**: sin ningun dato");
-    expect(text).toContain("**tienda_09 (GUACARA)**: dejo de enviar ventas, nada desde 2024-04-01");
+    expect(text).toContain(
+      "**tienda_09 (GUACARA)**: dejo de enviar ventas, nada desde 2024-04-01; si cerro ese dia, declarelo " +
+        "(retrofill stores set tienda_09 --closed 2024-04-01) y lo posterior deja de contar",
+    );
     expect(commandsOf(text)[0]).toBe(
       '--tiendas tienda_08 --fecha-desde "2024-02-01 00:00" --fecha-hasta "2024-04-30 23:59" --chunk-days 3',
     );
@@ -233,6 +236,18 @@ describe("a gap plan", () => {
     expect(plan(() => [], { confirmed: { tienda_18: { opened: "2025-01-01" } } })).toContain(
       "| tienda_18 | 0 | 100% | - |",
     );
+  });
+
+  it("stops counting the days after a closing that a person has confirmed, and proposes no other", () => {
+    const missing = (store: string) =>
+      store === "tienda_09" ? datesOf({ first: "2024-04-01", last: "2024-04-30" }) : [];
+    expect(plan(missing)).toContain("| tienda_09 | 30 | 67% | MEDIA |");
+    const confirmed = plan(missing, { confirmed: { tienda_09: { closed: "2024-04-01" } } });
+    expect(confirmed).toContain("| tienda_09 | 0 | 100% | - |");
+    expect(confirmed).not.toContain("dejo de enviar");
+    const later = plan(missing, { confirmed: { tienda_09: { closed: "2024-04-20" } } });
+    expect(later).toContain("**tienda_09 (GUACARA)**: dejo de enviar ventas, nada desde 2024-04-01\n");
+    expect(later).not.toContain("--closed");
   });
 
   it("names holidays and what stores did on them", () => {

@@ -3,6 +3,7 @@ import type { Phase, PhaseStep } from "../../core/coverage/day-phases.ts";
 import type { DayReport, DayReportRow, HolidayCount, Priority, SharedClosure } from "../../core/coverage/day-report.ts";
 import { countDays, type DaySpan } from "../../core/time/local-days.ts";
 import { salesCommand } from "./commands.ts";
+import { closingCommand, openingCommand, tradedCommand } from "./declaring.ts";
 import { STORE_ZONE } from "./stores.ts";
 import { SALES_COVERAGE_SQL } from "./verification.ts";
 
@@ -88,12 +89,7 @@ function patterns({ report, names, thin = new Map(), timedOut = [] }: GapPlan): 
     ...(holidays.length > 0
       ? [`**Feriados nacionales (solo se nombran)**: ${holidays.map(holidayText).join("; ")}`]
       : []),
-    ...rows.flatMap(({ key, start, gaps }) => [
-      ...(start === null ? [] : [`**${title(key)}**: ${startText(start, key)}`]),
-      ...gaps
-        .filter(({ shape }) => shape === "trailing")
-        .map(({ first }) => `**${title(key)}**: dejo de enviar ventas, nada desde ${first}`),
-    ]),
+    ...rows.flatMap((row) => edgeTexts(row).map((text) => `**${title(row.key)}**: ${text}`)),
     ...[...thin].map(
       ([key, dates]) =>
         `**${title(key)}**: muy pocas ventas para ese dia de la semana (${dates.join(", ")}); el origen lo confirma`,
@@ -139,17 +135,20 @@ function renderTradedWhileClosed({ report, names, closedDayRows = null }: GapPla
     tradedWhileClosed.map((closure) => ({ key, closure, lines: closedDayRows?.get(key)?.get(closure.date) ?? null })),
   );
   if (found.length === 0) return [];
+  const commands = report.rows.flatMap(({ key, tradedWhileClosed }) => tradedCommand(key, tradedWhileClosed) ?? []);
   return [
     [
       "## Ventas en Dias Cerrados",
       "",
-      "Dias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo.",
+      "Dias que el calendario de la tienda da por cerrados y en los que vendio. No es un error: si abrio, declarelo con su comando; " +
+        "en lugar de `open` puede dar las horas, como `08:00-14:00`.",
       "",
       "| Tienda | Dia | Por que cerrada | Lineas |",
       "|--------|-----|-----------------|--------|",
       ...found.map(
         ({ key, closure, lines }) => `| ${title(key)} | ${closure.date} | ${closureText(closure)} | ${lines ?? "-"} |`,
       ),
+      ...(commands.length === 0 ? [] : ["", "```bash", ...commands, "```"]),
     ],
   ];
 }
@@ -175,6 +174,11 @@ function holidayText({ date, name, withData, closed, open }: HolidayCount): stri
   return `${date} ${name} (${withData} con ventas, ${closed} cerradas, ${open} sin datos)`;
 }
 
+/** How a store's sales begin and end, where that explains what is missing. */
+function edgeTexts({ key, start, end }: DayReportRow): readonly string[] {
+  return [...(start === null ? [] : [startText(start, key)]), ...(end === null ? [] : [endText(end, key)])];
+}
+
 function startText(start: NonNullable<DayReportRow["start"]>, key: string): string {
   switch (start.kind) {
     case "dark":
@@ -182,10 +186,15 @@ function startText(start: NonNullable<DayReportRow["start"]>, key: string): stri
     case "new":
       return `tienda recien agregada, primer dia ${start.firstDay}`;
     case "late":
-      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (retrofill stores set ${key} --opened ${start.firstDay}) y lo anterior deja de contar`;
+      return `sin datos antes de ${start.firstDay}; si abrio ese dia, declarelo (${openingCommand(key, start.firstDay)}) y lo anterior deja de contar`;
     default:
       return start satisfies never;
   }
+}
+
+function endText({ since, isLifeOpen }: NonNullable<DayReportRow["end"]>, key: string): string {
+  const proposal = `; si cerro ese dia, declarelo (${closingCommand(key, since)}) y lo posterior deja de contar`;
+  return `dejo de enviar ventas, nada desde ${since}${isLifeOpen ? proposal : ""}`;
 }
 
 function scatteredPattern(rows: readonly DayReportRow[]): string {
@@ -239,7 +248,7 @@ function renderOwnPhase(plan: GapPlan, phase: Phase): readonly string[] {
   const missing = row?.requestedWindow.missing ?? 0;
   return [
     `### ${phaseNumber(plan, phase)} ${titleOf(plan.names)(phase.key ?? "")} - ${counted(missing, "dia faltante", "dias faltantes")}`,
-    ...(row?.start ? [`${capital(startText(row.start, row.key))}.`] : []),
+    ...(row === undefined ? [] : edgeTexts(row).map((text) => `${capital(text)}.`)),
     "",
     ...fence(
       phase.steps.map((step) => [

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { StoreCalendar } from "../../core/calendar/store-calendar.ts";
+import { type StoreCalendar, WEEKDAYS } from "../../core/calendar/store-calendar.ts";
 import type { Pipeline, RegistryEntry } from "../../core/dataset/pipeline.ts";
 import { type Series, seriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
@@ -13,8 +13,9 @@ import { calendarOf, DISTRIBUTION_CENTRES, STORE_ZONE, STORES, type StoreDays } 
 import { ventas } from "./ventas.ts";
 import { SALES_COVERAGE_SQL } from "./verification.ts";
 
-const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "expected a date such as 2025-12-06");
+const date = z.iso.date("expected a date such as 2025-12-06");
 const hours = z.strictObject({ open: z.string(), close: z.string() });
+const exception = z.strictObject({ date, hours: z.union([hours, z.literal("usual"), z.null()]), reason: z.string() });
 
 /** What the registry holds of a store, or of a distribution centre. */
 const storeAttributes = z.strictObject({
@@ -26,11 +27,11 @@ const storeAttributes = z.strictObject({
   /** The only warehouse whose lines are its sales. */
   warehouse: z.string().optional(),
   region: z.string().optional(),
-  hours: hours.default({ open: "07:00", close: "21:00" }),
+  hours: z.union([hours, z.record(z.enum(WEEKDAYS), hours.nullable())]).default({ open: "07:00", close: "21:00" }),
   /** First day of trade, and first day without it; it owes nothing outside. */
   opened: date.optional(),
   closed: date.optional(),
-  exceptions: z.array(z.strictObject({ date, hours: hours.nullable(), reason: z.string() })).default([]),
+  exceptions: z.array(exception).default([]),
   /** Who says so. */
   source: z.string().default("declared by hand"),
 });

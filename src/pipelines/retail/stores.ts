@@ -1,11 +1,11 @@
 import {
   CLOSED_YEARLY,
-  type DateException,
-  everyDay,
   type StoreCalendar,
   type StoreHours,
   storeCalendar,
 } from "../../core/calendar/store-calendar.ts";
+import { type DeclaredException, datedExceptions } from "./day-exceptions.ts";
+import { type DeclaredHours, weeklyOf } from "./weekly-hours.ts";
 
 /** Where all of a store's days and hours are local. */
 export const STORE_ZONE = "America/Caracas";
@@ -75,22 +75,26 @@ export interface StoreDays {
   /** First day of trade; `closed` is the first day without it. */
   readonly opened?: string;
   readonly closed?: string;
-  readonly exceptions?: readonly DateException[];
+  readonly exceptions?: readonly DeclaredException[];
 }
 
 /**
- * The calendar of a store: its hours on all days of the week, closed on 25 December and 1 January.
+ * The calendar of a store: its hours by weekday, closed on 25 December and 1 January, and what it declares for a date.
  * @throws RetrofillError CONFIG_INVALID with every problem of what is declared
  */
-export function calendarOf({ id, hours }: Pick<Store, "id" | "hours">, days: StoreDays = {}): StoreCalendar {
+export function calendarOf(
+  { id, hours }: { readonly id: string; readonly hours: DeclaredHours },
+  days: StoreDays = {},
+): StoreCalendar {
+  const weekly = weeklyOf(hours);
   return storeCalendar({
     name: id,
     zone: STORE_ZONE,
-    weekly: everyDay(hours),
+    weekly,
     opened: days.opened ?? null,
     closed: days.closed ?? null,
     closedYearly: CLOSED_YEARLY,
-    exceptions: days.exceptions ?? [],
+    exceptions: datedExceptions(days.exceptions ?? [], weekly),
   });
 }
 

@@ -20,6 +20,7 @@ import { keyProgress } from "./render/key-progress.ts";
 import { MasterPrinter } from "./render/master.ts";
 import { printMatrix } from "./render/matrix.ts";
 import { progressObserver } from "./render/progress.ts";
+import { reasonLines } from "./render/reasons.ts";
 import type { ScriptPrinter } from "./render/script-printer.ts";
 import { printSummary } from "./render/summary.ts";
 import { printUnfound, unfoundIn } from "./render/unfound.ts";
@@ -115,8 +116,10 @@ export class RunSession {
         `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${rows.updated} updated, ` +
           `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
       );
-      for (const error of errors.slice(0, 5))
-        output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+      const lines = reasonLines(errors);
+      for (const line of lines.slice(0, 5)) output.line(`  ${output.paint("red", "error")}  ${line}`);
+      if (lines.length > 5)
+        output.line(`  … and ${plural(lines.length - 5, "more reason")}: retrofill runs show ${execution.run.id}`);
     }
     return this.#exitCode(execution, scoped);
   }

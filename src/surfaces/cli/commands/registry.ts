@@ -39,7 +39,7 @@ export function list(noun: string) {
         const rows = entries.map((entry) => [
           entry.key,
           entry.active ? "yes" : "no",
-          ...fields.map((field) => shown(entry.attributes[field])),
+          ...fields.map((field) => shownAs(bound, field, entry.attributes[field])),
         ]);
         for (const line of table(
           [bound.pipeline.noun.one.toUpperCase(), "ACTIVE", ...fields.map((f) => f.toUpperCase())],
@@ -58,7 +58,7 @@ export function set(noun: string, names: readonly string[], flags: Flags) {
   return (context: Context): Promise<number> => {
     const active = flags.active as boolean | undefined;
     return change(context, noun, names, "changed", (bound, entry) => {
-      const merged = { ...entry.attributes, ...attributesOf(bound, flags) };
+      const merged = { ...entry.attributes, ...attributesOf(bound, flags, entry.attributes) };
       return { ...bound.pipeline.entry(entry.key, merged), active: active ?? entry.active };
     });
   };
@@ -122,13 +122,23 @@ function keysOf({ pipeline }: BoundPipeline, names: readonly string[]): readonly
   ];
 }
 
-function attributesOf({ pipeline }: BoundPipeline, flags: Flags): Record<string, unknown> {
+function attributesOf(
+  { pipeline }: BoundPipeline,
+  flags: Flags,
+  before: RegistryEntry["attributes"] = {},
+): Record<string, unknown> {
   const attributes: Record<string, unknown> = {};
   for (const { attribute, read } of pipeline.fields) {
     const typed = flags[attribute];
-    if (typed !== undefined) attributes[attribute] = read && typeof typed === "string" ? read(typed) : typed;
+    if (typed !== undefined)
+      attributes[attribute] = read && typeof typed === "string" ? read(typed, before[attribute]) : typed;
   }
   return attributes;
+}
+
+function shownAs({ pipeline }: BoundPipeline, attribute: string, value: unknown): string {
+  const show = pipeline.fields.find((field) => field.attribute === attribute)?.show;
+  return show === undefined || value === undefined || value === null ? shown(value) : show(value);
 }
 
 function shown(value: unknown): string {
