@@ -70,7 +70,7 @@ export async function retailWorld(lines: readonly SmallLine[], options: RetailWo
     cli,
     json: (...args) => cli("--json", ...args),
     async rows(query) {
-      const { json, err } = await cli("--json", "sql", "--", query);
+      const { json, err } = await cli("--json", "sql", query);
       if (json === null || json.rows === undefined) throw new Error(err);
       return json.rows;
     },
