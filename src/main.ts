@@ -12,6 +12,7 @@ import type { Clock } from "./engine/ports.ts";
 import type { BoundPipeline, Project } from "./engine/project.ts";
 import type { SandboxSymbol } from "./new-project.ts";
 import { runCli } from "./surfaces/cli/cli.ts";
+import { outliveReaders } from "./surfaces/cli/departed-reader.ts";
 import type { Host, InitResult, OpenProject, RunningSandbox } from "./surfaces/cli/host.ts";
 
 // The one file that knows everybody: it builds the adapters and hands them to the surfaces. What a command does not
@@ -31,6 +32,7 @@ export const host: Host = {
 };
 
 export async function main(argv: readonly string[]): Promise<number> {
+  outliveReaders([process.stdout, process.stderr]);
   return runCli(argv, host);
 }
 

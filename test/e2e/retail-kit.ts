@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { host } from "../../src/main.ts";
@@ -70,7 +73,7 @@ export async function retailWorld(lines: readonly SmallLine[], options: RetailWo
     cli,
     json: (...args) => cli("--json", ...args),
     async rows(query) {
-      const { json, err } = await cli("--json", "sql", "--", query);
+      const { json, err } = await cli("--json", "sql", query);
       if (json === null || json.rows === undefined) throw new Error(err);
       return json.rows;
     },
@@ -82,6 +85,38 @@ export async function retailWorld(lines: readonly SmallLine[], options: RetailWo
       await sandbox.close();
       await rm(dir, { recursive: true, force: true });
       await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A door before an endpoint, which edits the lines of its answers; whatever a test makes of a line is sent. */
+export async function linesDoor(
+  upstream: string,
+  edit: (lines: Record<string, unknown>[]) => readonly object[],
+): Promise<{ readonly url: string } & AsyncDisposable> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = "GET", headers, url } = request;
+    const answer = await fetch(`${upstream}${url}`, {
+      method,
+      headers: { authorization: headers.authorization ?? "", "content-type": headers["content-type"] ?? "" },
+      ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks) }),
+    });
+    const body = (await answer.json()) as Record<string, unknown>;
+    for (const name of ["ventas", "lines"]) {
+      const lines = body[name];
+      if (Array.isArray(lines)) body[name] = edit(lines);
+    }
+    response.writeHead(answer.status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
     },
   };
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { SALES_COVERAGE_SQL } from "../../src/pipelines/retail/verification.ts";
 import { minuteLines, type SmallLine } from "../../src/sandbox/retail/small-sales.ts";
 import { days } from "./kit.ts";
-import { noonLines, retailWorld } from "./retail-kit.ts";
+import { linesDoor, noonLines, retailWorld } from "./retail-kit.ts";
 
 /** 02:00 in Caracas on 13 January: the 12th is over. */
 const NOW = "2026-01-13T06:00:00Z";
@@ -192,6 +192,74 @@ describe.each(contracts)("lines of another branch by the %s contract", (contract
     const { json, exit } = await world.json("run", "retail", ...FROM);
     expect(exit).toBe(4);
     expect(json).toMatchObject({ status: "failed", cells: { failed: 8, verified_empty: 0 }, gaps: { after: 8 } });
+  });
+});
+
+describe.each(contracts)("lines whose time nobody can read by the %s contract", (contract) => {
+  const members = { klk: { day: "fecha", clock: "hora" }, sales: { day: "closed_at", clock: "closed_at" } }[contract];
+  // The paged contract has day and clock in one member.
+  const clock = (text: string): string => (contract === "klk" ? text : `2026-01-10T${text}-04:00`);
+  const spoiled: Readonly<Record<string, readonly [member: string, text: string]>> = {
+    "0002": [members.day, "2026-13-45"],
+    "0004": [members.day, "ayer"],
+    "0006": [members.clock, clock("25:61:00")],
+  };
+  const reasons = contract === "klk" ? { unreadable: 2, time_not_readable: 1 } : { unreadable: 3 };
+  const spoil = (lines: Record<string, unknown>[]): readonly object[] =>
+    lines.map((line) => {
+      const [member, text] = spoiled[String(line.numero_factura ?? line.ticket_number)] ?? [];
+      return member === undefined ? line : { ...line, [member]: text };
+    });
+
+  it("are kept out with their reasons and counted, and the rest of their answer is published", async () => {
+    const others = noonLines("2026-01-05", "2026-01-12").map((line, i) => ({
+      ...line,
+      invoice: `01${i}0`,
+      version: 9 + i,
+    }));
+    await using world = await retailWorld([...noonLines("2026-01-05", "2026-01-12"), ...others], {
+      now: NOW,
+      contract,
+    });
+    await using door = await linesDoor(world.sandbox.url, spoil);
+    await world.configure({ source: { kind: contract, baseUrl: door.url, limit: "500/s" } });
+    const { exit, out } = await world.cli("run", "retail", ...FROM);
+    expect([exit, out]).toEqual([0, expect.stringMatching(/16 received = 13 inserted .* 3 quarantined/)]);
+    for (const [reason, n] of Object.entries(reasons)) expect(out).toMatch(new RegExp(`quarantined: .*${reason} ${n}`));
+    const { json: kept } = await world.json("quarantine", "show");
+    const found = kept.map(({ reason, record }: { reason: string; record: Record<string, unknown> }) => {
+      const [member = ""] = spoiled[String(record.numero_factura ?? record.ticket_number)] ?? [];
+      return [record[member], reason];
+    });
+    expect(Object.fromEntries(found)).toEqual({
+      "2026-13-45": "unreadable",
+      ayer: "unreadable",
+      [clock("25:61:00")]: contract === "klk" ? "time_not_readable" : "unreadable",
+    });
+    // None of them has become a sale of some other moment.
+    expect(await world.rows("select count(*) as n, max(fecha_venta)::varchar as last from ventas")).toEqual([
+      { n: 13, last: "2026-01-12 12:00:00" },
+    ]);
+  });
+
+  it("leave their days open where those have no other line, however often they are asked for", async () => {
+    await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), { now: NOW, contract });
+    await using door = await linesDoor(world.sandbox.url, spoil);
+    await world.configure({ source: { kind: contract, baseUrl: door.url, limit: "500/s" } });
+    const first = await world.json("run", "retail", ...FROM);
+    expect([first.exit, first.json.status, first.json.rows.inserted]).toEqual([3, "partial", 5]);
+    // Within the run they were asked for again, and came as they had come before.
+    expect(Object.keys(first.json.quarantined_by).sort()).toEqual(Object.keys(reasons).sort());
+    for (const run of [first, await world.json("run", "retail", ...FROM)]) {
+      expect(run.json).toMatchObject({ cells: { covered_after: 5, verified_empty: 0 }, gaps: { after: 3 } });
+    }
+    const { json } = await world.json("gaps", "retail", ...FROM);
+    expect(json.gaps.map(({ first_day }: { first_day: string }) => first_day)).toEqual([
+      "2026-01-06",
+      "2026-01-08",
+      "2026-01-10",
+    ]);
+    expect(json.empty_at_source).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@ import type { Findings } from "../../core/coverage/segment.ts";
 import { slotAt } from "../../core/time/grid.ts";
 import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { EMPTY, type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
 import { type Context, seriesAt, shapeOf } from "./context.ts";
 import { findHoles } from "./holes.ts";
 import { type JudgedObject, SUPERSEDED } from "./judge.ts";
@@ -27,7 +27,7 @@ export async function makeFindings(
   const series = request.series.map((one) => one.series);
   const thin =
     request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
-  const blocked = await findBlocked(context, objects, bySeries);
+  const blocked = await findBlocked(context, objects, { bySeries, holes });
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
       const own = bySeries[i] ?? [];
@@ -53,18 +53,19 @@ export function thinOf(thin: IntervalSet = []): Pick<Findings, "thin"> {
 }
 
 /**
- * By series, in order and disjoint: windows of blocked objects, and asked slots whose record a check stopped where no
- * row is stored. Where windows overlap, the latest answer speaks.
+ * By series, in order and disjoint: windows of blocked objects, asked slots whose record a check stopped where no row
+ * is stored, and holes in answers with a record whose slot cannot be read, since it may be theirs. Where windows
+ * overlap, the latest answer speaks.
  */
 async function findBlocked(
   context: Context,
   objects: readonly JudgedObject[],
-  bySeries: readonly (readonly JudgedObject[])[],
+  known: { readonly bySeries: readonly (readonly JudgedObject[])[]; readonly holes: readonly IntervalSet[] },
 ): Promise<readonly (readonly Blocked[])[]> {
   const found = context.request.series.map((): Blocked[] => []);
   const byNo = new Map(objects.map((one) => [claimId(one.object.ordinal, one.seriesNo), one]));
   const add = (one: JudgedObject, span: Interval, reason: string): void => {
-    const later = answeredAfter(bySeries[one.seriesNo] ?? [], one);
+    const later = answeredAfter(known.bySeries[one.seriesNo] ?? [], one);
     const chunk = one.object.chunkId;
     const list = found[one.seriesNo] as Blocked[];
     for (const rest of subtract([span], later)) {
@@ -88,8 +89,17 @@ async function findBlocked(
     if (one.blocked || at < start || at >= end) continue;
     add(one, slotAt(seriesAt(context, one.seriesNo).axis.grid, at), String(row.reason));
   }
+  const stopped = found.map(normalize);
+  const slotless = objects.every(({ complete }) => complete) ? new Set<string>() : await slotlessQuestions(context);
+  for (const one of objects) {
+    if (one.blocked || !slotless.has(claimId(one.question.no, one.seriesNo))) continue;
+    const silent = clip(known.holes[one.seriesNo] ?? [], one.object.answered);
+    for (const hole of subtract(silent, stopped[one.seriesNo] ?? [])) add(one, hole, SLOTLESS);
+  }
   return found.map((list) => list.sort((a, b) => a.start - b.start));
 }
+
+const SLOTLESS = "a record whose time cannot be read may belong here";
 
 function claimId(object: number, series: number): string {
   return `${object} ${series}`;
@@ -106,6 +116,17 @@ async function usualReasons({ connection }: Context): Promise<ReadonlyMap<string
      group by all`,
   );
   return new Map(rows.map((row) => [claimId(Number(row.question_no), Number(row.series_no)), String(row.reason)]));
+}
+
+/** Questions with a record of a series whose slot cannot be read, by `claimId` of their first page. */
+async function slotlessQuestions({ connection }: Context): Promise<ReadonlySet<string>> {
+  const rows = await rowsOf(
+    connection,
+    `select distinct o.question_no, g.series_no from staged_t g
+     join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
+     where g.slot_ms is null and g.reason = 'unreadable'`,
+  );
+  return new Set(rows.map((row) => claimId(Number(row.question_no), Number(row.series_no))));
 }
 
 /** Slots that have a bad record and no row. */

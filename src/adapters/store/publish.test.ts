@@ -219,6 +219,30 @@ describe("publishing again", () => {
     expect(receipt.counts).toEqual(counts({ received: 4, unchanged: 3, quarantined: 1 }));
   });
 
+  it("calls no slot empty on the word of answers with a record whose time cannot be read", async () => {
+    const daily = seriesOf("BTC", "1d");
+    const day = 24 * 60;
+    const window = minutes(0, 3 * day);
+    const bar = (n: number): object => ({ ...bars(n * day, 1)[0] });
+    const records = [bar(0), { ...bar(1), t: "02:00" }, bar(2)];
+    for (const asked of [1, 2]) {
+      await world.publish([await world.put(daily, { window, records })]);
+      expect(world.segments(daily.key)).toEqual([
+        expect.objectContaining({ ...minutes(0, day), state: "covered" }),
+        expect.objectContaining({
+          ...minutes(day, day),
+          state: "blocked",
+          asked,
+          reason: expect.stringMatching(/time/),
+        }),
+        expect.objectContaining({ ...minutes(2 * day, day), state: "covered" }),
+      ]);
+    }
+    // What is said without such a record counts.
+    await world.publish([await world.put(daily, { window, records: [bar(0), bar(2)] })]);
+    expect(world.segments(daily.key).map(({ state }) => state)).toEqual(["covered", "empty", "covered"]);
+  });
+
   it("takes everything back that an empty answer lacks", async () => {
     await world.publish([await world.put(btc, { window: minutes(0, 4), records: bars(0, 4) })]);
     const receipt = await world.publish([await world.put(btc, { window: minutes(1, 2) })]);

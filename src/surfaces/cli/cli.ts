@@ -6,6 +6,7 @@ import { STORE_FIELDS } from "../../pipelines/retail/registry.ts";
 import type { ExportFlags } from "./commands/export.ts";
 import type { WaiveFlags } from "./commands/waive.ts";
 import { type Context, EXIT, reportError } from "./context.ts";
+import { markDashedText, unmarked } from "./dashed-text.ts";
 import type { Host } from "./host.ts";
 import { createOutput } from "./output.ts";
 
@@ -47,14 +48,19 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
 
   const program = buildProgram(host, perform);
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    await program.parseAsync([...markDashedText(argv)], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT.done;
     // The command line could not be read, so neither could its --json: whether it is there decides.
     const json = argv.includes("--json");
     createOutput({ json, quiet: true, color: false }).document({
-      error: { code: "USAGE", message: error.message.replace(/^error: /, ""), hint: "retrofill --help", context: {} },
+      error: {
+        code: "USAGE",
+        message: unmarked(error.message).replace(/^error: /, ""),
+        hint: "retrofill --help",
+        context: {},
+      },
     });
     return EXIT.usage;
   }
@@ -88,7 +94,7 @@ Environment:
 Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 130 interrupted, resumable`,
     )
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+    .configureOutput({ writeErr: (text) => process.stderr.write(unmarked(text)) });
 
   const on = (
     command: Command,
@@ -96,7 +102,8 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
   ): Command =>
     command.action(async (...parameters: unknown[]) => {
       const self = parameters[parameters.length - 1] as Command;
-      const action = await load(self.args, self.opts());
+      const flags = Object.entries(self.opts()).map(([name, value]) => [name, unmarked(value)]);
+      const action = await load(unmarked(self.args), Object.fromEntries(flags));
       await perform(self, action);
     });
 
