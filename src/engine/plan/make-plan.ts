@@ -99,12 +99,15 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       reverts: dataset.extract === null ? null : request.revert,
     });
   }
-  const growth = mode === "incremental" ? await bronzeGrowth(project, datasets, scoped, now) : null;
+  const growth =
+    mode === "incremental"
+      ? await bronzeGrowth(project, { selector: request.selector, datasets, scoped, steps, now })
+      : null;
   const cost = await costOf(project, bound, steps, {
     rows,
     choices,
     savedCalls: savedCalls(bound, scoped),
-    ...(growth === null ? {} : { yearlyBytes: growth.bytesPerYear }),
+    ...(growth === null ? {} : { yearlyBytes: growth }),
   });
   const calls = callsBySeries(steps, bound);
   const body = {
