@@ -139,7 +139,7 @@ export interface Cost {
   readonly minutes: number;
   /** Due slots in what is asked: rows at most on the regular session. */
   readonly rows: number;
-  /** Compressed bronze plus store, estimated. */
+  /** Bronze, store, history and ledger on disk, estimated. */
   readonly bytes: number;
   readonly providers: readonly {
     readonly provider: string;

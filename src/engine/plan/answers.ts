@@ -1,7 +1,9 @@
-import { type Axis, dueSet } from "../../core/dataset/axis.ts";
+import { setOf } from "../../core/coverage/segment.ts";
+import { dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset } from "../../core/dataset/dataset.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
 import type { Instant } from "../../core/time/instant.ts";
+import { clip, intersect, spanOf } from "../../core/time/interval-set.ts";
 import type { ObjectRecord } from "../ledger-port.ts";
 import type { Project } from "../project.ts";
 import type { ScopedSeries } from "./scope.ts";
@@ -9,8 +11,9 @@ import type { ScopedSeries } from "./scope.ts";
 /** The newest answers of a dataset, and how many rows they had for what they were asked. */
 export interface NewestAnswers {
   readonly objects: readonly ObjectRecord[];
+  /** Those of the series asked, where an answer has more. */
   readonly rows: number;
-  /** Due slots that they answered, over all series. */
+  /** Due slots that they answered, over all series asked. */
   readonly slots: number;
 }
 
@@ -27,17 +30,16 @@ export async function newestAnswers(
   own: readonly ScopedSeries[],
   now: Instant,
 ): Promise<NewestAnswers> {
-  const axes = new Map(own.map(({ series }) => [series.key, series.axis]));
+  const byKey = new Map(own.map((one) => [one.series.key, one]));
   const objects: ObjectRecord[] = [];
   let rows = 0;
   let slots = 0;
   for (const object of await project.ledger.newestObjects(name, version, MEASURED_OBJECTS)) {
-    const axis = object.keys.map((key) => axes.get(key)).find((one) => one !== undefined);
-    if (axis === undefined) continue;
+    const asked = object.keys.map((key) => byKey.get(key)).filter((one) => one !== undefined);
+    if (asked.length === 0) continue;
     objects.push(object);
-    rows += object.rows;
-    // Series that share an answer share grid and calendar.
-    slots += slotsIn(axis, object, now) * object.keys.length;
+    rows += (object.rows * asked.length) / object.keys.length;
+    for (const one of asked) slots += slotsIn(one, object, now);
   }
   return { objects, rows, slots };
 }
@@ -47,6 +49,9 @@ export function rowsPerSlot({ rows, slots }: Pick<NewestAnswers, "rows" | "slots
   return slots < MEASURED_SLOTS ? 1 : rows / slots;
 }
 
-function slotsIn(axis: Axis, { answered }: ObjectRecord, now: Instant): number {
-  return countSlotsOf(axis.grid, dueSet(axis, answered, now));
+/** Slots of a series that an object holds the truth about: what a file lacks tells nothing of what it has. */
+function slotsIn({ series: { axis }, segments }: ScopedSeries, { answered }: ObjectRecord, now: Instant): number {
+  const known = clip(setOf(segments, "covered", "empty"), answered);
+  const span = spanOf(known);
+  return span === null ? 0 : countSlotsOf(axis.grid, intersect(dueSet(axis, span, now), known));
 }

@@ -47,6 +47,20 @@ describe("the growth of bronze that an incremental plan tells", () => {
   });
 });
 
+describe("the disk space that a plan tells", () => {
+  it("is that of as many rows a day as the last answers had", async () => {
+    await using at = await stocks();
+    // Blocks of the table, two answers, and in bronze, store and history a split's 38.5 bytes.
+    const space = (rows: number): number => 2 * 262_144 + 2 * 10_240 + rows * 38.5;
+    const first = (await at.json("plan", "ohlcv.stock_splits")).json.cost;
+    expect(first.bytes).toBe(space(first.rows));
+    expect((await at.json("run", "ohlcv.stock_splits")).exit).toBe(0);
+    const again = (await at.json("plan", "ohlcv.stock_splits", "--again")).json.cost;
+    expect(again.rows).toBe(first.rows);
+    expect(again.bytes).toBeCloseTo(space(1), 6);
+  });
+});
+
 function stocks(): Promise<World> {
   const span = { first: "2026-01-05T05:00:00Z", last: "2026-04-24T04:00:00Z" };
   return world(
