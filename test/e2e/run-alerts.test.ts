@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -291,23 +290,6 @@ describe("an incremental run", () => {
     const again = await at.json("run", "ohlcv", "--mode", "incremental", "--from", "2026-03-19", "--again");
     expect([again.exit, again.json.rows.updated, again.json.late]).toEqual([0, 1, []]);
   });
-
-  it("is planned with what a year of its answers takes on disk", async () => {
-    await using at = await stocks();
-    expect((await at.json("run", "ohlcv", "--mode", "incremental")).exit).toBe(0);
-    at.script(extended("2026-03-23", "2026-03-26"));
-    await at.configure({ now: "2026-03-27T00:30:00Z" });
-    const { json } = await at.json("plan", "ohlcv", "--mode", "incremental");
-    // From 2025-03-27 to 2026-03-25, the last day that has settled: 260 weekdays less the exchange's ten holidays.
-    const answers = (await filesBelow(join(at.dir, ".retrofill", "bronze"))).filter((path) =>
-      /\.(gz|meta\.json)$/.test(path),
-    );
-    const onDisk = answers.reduce((sum, path) => sum + statSync(path).blocks * 512, 0);
-    expect(answers).toHaveLength(4);
-    expect(json.cost.yearlyBytes).toBeCloseTo((2 * 250 * onDisk) / (2 * TRADED.length), 3);
-    expect((await at.cli("plan", "ohlcv", "--mode", "incremental")).out).toMatch(/growth +bronze by about .* a year/);
-    expect((await at.json("plan", "ohlcv")).json.cost.yearlyBytes).toBeUndefined();
-  });
 });
 
 interface StockOptions {
@@ -364,7 +346,7 @@ function dearer(stamp: number): Reply {
   };
 }
 
-async function filesBelow(dir: string): Promise<readonly string[]> {
+async function _filesBelow(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   return entries.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
 }

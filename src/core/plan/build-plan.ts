@@ -21,9 +21,6 @@ export interface SeriesState {
   readonly again: IntervalSet;
 }
 
-/** Bytes a row takes: about 12 in compressed bronze and 24 in the store, measured on minute bars. */
-export const BYTES_PER_ROW = 36;
-
 /** The questions that answer everything wanted of one dataset, one step a source, and the rows they may bring. */
 export function fetchSteps(
   states: readonly SeriesState[],

@@ -139,7 +139,7 @@ export interface Cost {
   readonly minutes: number;
   /** Due slots in what is asked: rows at most on the regular session. */
   readonly rows: number;
-  /** Compressed bronze plus store, estimated. */
+  /** Bronze, store, history and ledger on disk, estimated. */
   readonly bytes: number;
   readonly providers: readonly {
     readonly provider: string;
@@ -151,7 +151,7 @@ export interface Cost {
   readonly choices: readonly Choice[];
   /** Calls that are not made because rows are made from finer ones. */
   readonly savedCalls: number;
-  /** Of an incremental plan: what a year of such runs adds to bronze, as far as it can be measured. */
+  /** Of an incremental plan: bytes that a year of such runs adds to bronze, as far as it can be measured. */
   readonly yearlyBytes?: number;
 }
 

@@ -1,7 +1,6 @@
 import { formatLimits, isRolling, type RateLimit } from "../../core/budget/limits.ts";
 import { gapSet } from "../../core/coverage/gaps.ts";
 import { cellKey } from "../../core/dataset/series.ts";
-import { BYTES_PER_ROW } from "../../core/plan/build-plan.ts";
 import type { Cost, FetchStep, Step } from "../../core/plan/plan.ts";
 import { MINUTE } from "../../core/time/instant.ts";
 import type { BoundPipeline, Project, Provider } from "../project.ts";
@@ -11,7 +10,7 @@ export async function costOf(
   project: Project,
   bound: BoundPipeline,
   steps: readonly Step[],
-  known: Pick<Cost, "rows" | "choices" | "savedCalls" | "yearlyBytes">,
+  known: Pick<Cost, "rows" | "bytes" | "choices" | "savedCalls" | "yearlyBytes">,
 ): Promise<Cost> {
   const providers: Cost["providers"][number][] = [];
   for (const provider of providersOf(bound)) {
@@ -31,7 +30,6 @@ export async function costOf(
   return {
     calls: providers.reduce((sum, { calls }) => sum + calls, 0),
     minutes: Math.max(0, ...providers.map(({ minutes }) => minutes)),
-    bytes: known.rows * BYTES_PER_ROW,
     providers,
     ...known,
   };

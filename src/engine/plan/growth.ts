@@ -1,69 +1,77 @@
 import { type Axis, dueSet } from "../../core/dataset/axis.ts";
 import type { Dataset, DatasetName } from "../../core/dataset/dataset.ts";
+import type { Step } from "../../core/plan/plan.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
 import { DAY, type Instant, instant, plus } from "../../core/time/instant.ts";
 import type { Project } from "../project.ts";
 import type { RunSummary } from "../run/summary.ts";
+import { type NewestAnswers, newestAnswers, rowsPerSlot } from "./answers.ts";
 import type { ScopedSeries } from "./scope.ts";
 
-/** How much disk a year of incremental runs over a scope adds to bronze. */
-export interface BronzeGrowth {
-  readonly bytesPerYear: number;
-  /** Due slots of the last year, which stands for the next one: rows at most. */
-  readonly slotsPerYear: number;
-  /** Compressed body and sidecar, over the rows that are asked for more than once. */
-  readonly bytesPerRow: number;
-  /** Objects that were measured. */
-  readonly objects: number;
+/** An incremental plan whose like is run all year. */
+export interface GrowthScope {
+  readonly selector: string;
+  readonly datasets: readonly Dataset[];
+  readonly scoped: readonly ScopedSeries[];
+  readonly steps: readonly Step[];
+  readonly now: Instant;
 }
 
-/** The newest objects are measured: small answers of daily runs cost far more a row than those of a backfill. */
-const MEASURED_OBJECTS = 200;
+const YEAR = 365 * DAY;
+
+/** How many past runs tell how often such a run is made. */
+const MEASURED_RUNS = 50;
 
 /**
- * The growth of bronze as the last answers make it, or null while there are none with rows. Every row counts as often
- * as it is received: what a lookback asks again is stored again.
+ * Bytes that a year of runs like this plan adds to bronze, as the last answers make them, or null while there are
+ * none. Each answer costs at least what the smallest one took on disk, which is nearly all of it where days bring few
+ * rows; every row beyond costs its share of the rest, as often as it is received: what a lookback asks again is stored
+ * again. Such runs are as far apart as the last ones of this selector were, a day while there is but one.
  */
-export async function bronzeGrowth(
-  project: Project,
-  datasets: readonly Dataset[],
-  scoped: readonly ScopedSeries[],
-  now: Instant,
-): Promise<BronzeGrowth | null> {
-  const sum = { bytes: 0, slots: 0, objects: 0 };
-  for (const dataset of datasets) {
-    const asked = scoped.filter((one) => one.dataset === dataset && one.series.source !== null);
-    if (asked.length === 0) continue;
-    const measured = await measure(project, dataset);
-    if (measured === null) continue;
-    const slots = slotsOfYear(
-      asked.map(({ series }) => series.axis),
-      now,
-    );
-    sum.slots += slots;
-    sum.bytes += slots * measured.bytesPerRow;
-    sum.objects += measured.objects;
+export async function bronzeGrowth(project: Project, scope: GrowthScope): Promise<number | null> {
+  const runs = YEAR / (await usualPause(project, scope.selector));
+  const sums: number[] = [];
+  for (const dataset of scope.datasets) {
+    const own = scope.scoped.filter((one) => one.dataset === dataset && one.series.source !== null);
+    const answers = await newestAnswers(project, dataset, own, scope.now);
+    if (answers.objects.length === 0) continue;
+    const price = await priceOf(project, answers);
+    const axes = own.map(({ series }) => series.axis);
+    const fresh = await freshShare(project, dataset.name, [...new Set(answers.objects.map(({ runId }) => runId))]);
+    const rows = (slotsOfYear(axes, scope.now) * rowsPerSlot(answers)) / fresh;
+    sums.push(runs * questions(scope.steps, dataset.name) * price.answer + rows * price.row);
   }
-  if (sum.slots === 0) return null;
-  return {
-    bytesPerYear: sum.bytes,
-    slotsPerYear: sum.slots,
-    bytesPerRow: sum.bytes / sum.slots,
-    objects: sum.objects,
-  };
+  return sums.length === 0 ? null : sums.reduce((total, bytes) => total + bytes, 0);
 }
 
-async function measure(
-  project: Project,
-  { name, version }: Dataset,
-): Promise<{ readonly bytesPerRow: number; readonly objects: number } | null> {
-  const objects = await project.ledger.newestObjects(name, version, MEASURED_OBJECTS);
-  const sizes = await Promise.all(objects.map(({ path }) => project.bronze.size(path)));
-  const received = objects.reduce((rows, object) => rows + object.rows, 0);
-  if (received === 0) return null;
-  const fresh = await freshShare(project, name, [...new Set(objects.map(({ runId }) => runId))]);
-  const bytes = sizes.reduce<number>((total, size) => total + (size ?? 0), 0);
-  return { bytesPerRow: bytes / (received * fresh), objects: objects.length };
+/** The mean time between the last incremental runs of a selector, on the business clock. */
+async function usualPause({ ledger }: Project, selector: string): Promise<number> {
+  const marks = (await ledger.runs(MEASURED_RUNS))
+    .filter((run) => run.mode === "incremental" && run.selector === selector)
+    .map((run) => run.businessNow);
+  const distinct = new Set(marks).size;
+  return distinct < 2 ? DAY : (Math.max(...marks) - Math.min(...marks)) / (distinct - 1);
+}
+
+/** Questions that every such run asks; what a long pause asks in several windows is one. */
+function questions(steps: readonly Step[], dataset: DatasetName): number {
+  const asked = new Set<string>();
+  for (const step of steps) {
+    if (step.kind !== "fetch" || step.dataset !== dataset) continue;
+    for (const { key } of step.chunks) asked.add(`${step.source} ${key}`);
+  }
+  return asked.size;
+}
+
+/** Bytes on disk, body and sidecar, of an answer with hardly a row, and of each row of a longer one. */
+async function priceOf(
+  { bronze }: Project,
+  { objects, rows }: NewestAnswers,
+): Promise<{ readonly answer: number; readonly row: number }> {
+  const sizes = await Promise.all(objects.map(async ({ path }) => (await bronze.size(path)) ?? 0));
+  const answer = Math.min(...sizes);
+  const rest = sizes.reduce((sum, size) => sum + size - answer, 0);
+  return { answer, row: rows === 0 ? 0 : rest / rows };
 }
 
 /** Of the rows that some runs received, the share that was new; 1 where nothing was. */
@@ -81,7 +89,7 @@ async function freshShare({ ledger }: Project, dataset: DatasetName, runIds: rea
 
 /** Due slots of all series in the year before `now`, as if they had lived through it. */
 function slotsOfYear(axes: readonly Axis[], now: Instant): number {
-  const year = { start: plus(now, -365 * DAY), end: now };
+  const year = { start: plus(now, -YEAR), end: now };
   const counts = new Map<string, number>();
   let slots = 0;
   for (const axis of axes) {

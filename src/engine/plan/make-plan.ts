@@ -6,6 +6,7 @@ import type { Dataset } from "../../core/dataset/dataset.ts";
 import { cellKey, type SeriesKey } from "../../core/dataset/series.ts";
 import type { AccessPath, Choice } from "../../core/plan/access-paths.ts";
 import { fetchSteps, repairAllowance, type SeriesState, seriesPlan } from "../../core/plan/build-plan.ts";
+import { type Arrival, diskSpace } from "../../core/plan/disk-space.ts";
 import type { BuildStep, FetchStep, Plan, Request, RunKind, RunMode, SeriesPlan, Step } from "../../core/plan/plan.ts";
 import { countSlotsOf } from "../../core/time/grid.ts";
 import { HOUR, type Instant, instant, plus } from "../../core/time/instant.ts";
@@ -25,6 +26,7 @@ import { intervalOfDays } from "../../core/time/local-days.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import type { BoundPipeline, Project } from "../project.ts";
+import { newestAnswers, rowsPerSlot } from "./answers.ts";
 import { callsBySeries, costOf, limitsText, savedCalls } from "./cost.ts";
 import { dayPlanOf } from "./day-plan.ts";
 import { checkLogic, fingerprintOf } from "./drift.ts";
@@ -63,6 +65,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
   const making = new Map<string, SeriesPlan["making"]>();
   const steps: Step[] = [];
   const choices: Choice[] = [];
+  const arrivals: Arrival[] = [];
   let rows = 0;
   for (const dataset of datasets) {
     const own = scoped.filter((one) => one.dataset === dataset);
@@ -84,10 +87,10 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       all: isRemaking(request),
       now,
     });
-    for (const [id, made] of slots) {
-      making.set(id, made);
-      rows += made.fresh;
-    }
+    for (const [id, made] of slots) making.set(id, made);
+    const made = [...slots.values()].reduce((sum, { fresh }) => sum + fresh, 0);
+    rows += made;
+    arrivals.push({ ...(await arrivalOf(project, dataset, asking, { ...fetches, now })), made });
     steps.push({
       kind: "build",
       dataset: dataset.name,
@@ -99,12 +102,16 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       reverts: dataset.extract === null ? null : request.revert,
     });
   }
-  const growth = mode === "incremental" ? await bronzeGrowth(project, datasets, scoped, now) : null;
+  const growth =
+    mode === "incremental"
+      ? await bronzeGrowth(project, { selector: request.selector, datasets, scoped, steps, now })
+      : null;
   const cost = await costOf(project, bound, steps, {
     rows,
+    bytes: diskSpace(arrivals),
     choices,
     savedCalls: savedCalls(bound, scoped),
-    ...(growth === null ? {} : { yearlyBytes: growth.bytesPerYear }),
+    ...(growth === null ? {} : { yearlyBytes: growth }),
   });
   const calls = callsBySeries(steps, bound);
   const body = {
@@ -248,6 +255,18 @@ async function inPhases(
     ...step,
     chunks: [...step.chunks].sort((a, b) => placeOfChunk(a) - placeOfChunk(b)),
   }));
+}
+
+/** What steps bring of one dataset, where its slots hold as many rows as they did in its last answers. */
+async function arrivalOf(
+  project: Project,
+  dataset: Dataset,
+  asking: readonly ScopedSeries[],
+  { steps, rows, now }: { readonly steps: readonly FetchStep[]; readonly rows: number; readonly now: Instant },
+): Promise<Omit<Arrival, "made">> {
+  const answers = steps.reduce((sum, { chunks }) => sum + chunks.length, 0);
+  if (answers === 0) return { dataset, received: 0, answers };
+  return { dataset, received: rows * rowsPerSlot(await newestAnswers(project, dataset, asking, now)), answers };
 }
 
 /** Whether a dataset is made anew from stored answers, and from how many. */
