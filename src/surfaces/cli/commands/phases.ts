@@ -22,7 +22,10 @@ interface StepEnd {
  * Runs the phases of the gap plan in their order, each step as a run of its own. Stops at the first phase that leaves
  * something undone, unless told to go on; the last line says complete only where nothing is open.
  */
-export function runPhases(selector: string, flags: RequestFlags & { readonly onError?: string }) {
+export function runPhases(
+  selector: string,
+  flags: RequestFlags & { readonly phases?: boolean; readonly onError?: string },
+) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
       const { output } = context;
@@ -30,7 +33,8 @@ export function runPhases(selector: string, flags: RequestFlags & { readonly onE
       const reading = await readScope(opened, selector, flags);
       const planned = await readDayPlan(reading);
       if (planned === null) {
-        throw new RetrofillError("USAGE", `--phases: ${selector} has no days to plan in phases`, {
+        const flag = flags.phases === true ? "--phases" : "--on-error";
+        throw new RetrofillError("USAGE", `${flag}: ${selector} has no days to plan in phases`, {
           hint: "retrofill run retail --phases",
         });
       }
