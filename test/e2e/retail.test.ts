@@ -776,6 +776,9 @@ describe("run retail", () => {
     ]);
     const wrong = await world.cli("run", "retail", "--on-error", "retry");
     expect([wrong.exit, wrong.err]).toEqual([2, expect.stringContaining("expected stop or continue")]);
+    // No phase holds what is there already.
+    const again = await world.cli("run", "retail", "--on-error", "continue", "--again");
+    expect([again.exit, again.err]).toEqual([2, expect.stringContaining("phases ask for what is missing")]);
   });
 });
 

@@ -21,6 +21,7 @@ interface StepEnd {
 /**
  * Runs the phases of the gap plan in their order, each step as a run of its own. Stops at the first phase that leaves
  * something undone, unless told to go on; the last line says complete only where nothing is open.
+ * Answered days are in no phase, so that asking again by phases is refused.
  */
 export function runPhases(
   selector: string,
@@ -31,6 +32,12 @@ export function runPhases(
       const { output } = context;
       const goesOn = readOnError(flags.onError);
       const reading = await readScope(opened, selector, flags);
+      const { ask } = reading.request;
+      if (ask === "again" || ask === "bronze") {
+        throw new RetrofillError("USAGE", "phases ask for what is missing, not for what is there already", {
+          hint: `leave out ${flags.phases === true ? "--phases" : "--on-error"}: retrofill run ${selector} --again`,
+        });
+      }
       const planned = await readDayPlan(reading);
       if (planned === null) {
         const flag = flags.phases === true ? "--phases" : "--on-error";
