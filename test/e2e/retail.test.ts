@@ -768,6 +768,88 @@ describe("run retail --phases", () => {
   });
 });
 
+describe("run retail", () => {
+  const SMALL = [
+    PERIFERICO,
+    BOSQUE,
+    { id: "tienda_02", name: "AV. BOLIVAR", branch: "SUC007", warehouse: "TAVBOL", region: "Valencia" },
+  ];
+  const lines = SMALL.flatMap(({ id, warehouse }) => noonLines("2026-01-02", "2026-01-20", { store: id, warehouse }));
+  const options = {
+    now: "2026-01-21T06:00:00Z",
+    stores: SMALL.map(({ id }) => id),
+    manifest: { stores: SMALL },
+    retail: { since: "2026-01-02", concurrency: 1 },
+  };
+  const filled = (stores: readonly string[], from: string, to: string): readonly string[] => [
+    ...["run", "retail", "--tiendas", ...stores],
+    ...["--fecha-desde", `${from} 00:00`, "--fecha-hasta", `${to} 23:59`],
+  ];
+
+  it("prints the phases in whose order it asks, before it asks, and asks in that order", async () => {
+    await using world = await retailWorld(lines, options);
+    await world.cli(...filled(["tienda_01", "tienda_08"], "2026-01-02", "2026-01-10"));
+    await world.cli(...filled(["tienda_02"], "2026-01-10", "2026-01-10"));
+    const { out, exit } = await world.cli("run", "retail");
+    expect(exit).toBe(0);
+    const order = out.slice(out.indexOf("Order:\n"), out.indexOf("succeeded"));
+    expect(order.match(/^ +FASE .*$/gm)?.map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ["FASE 1: Gap Reciente (Ene 11-20)", "3 stores", "30 days"],
+      ["FASE 3: Resto de tiendas", "1 store", "8 days"],
+    ]);
+    const [run] = (await world.json("runs", "list", "--last", "1")).json;
+    const log = await readFile(join(world.dir, ".retrofill", "runs", run.run_id ?? run.id, "run.log"), "utf8");
+    const asked = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+      .filter(({ result }) => result !== undefined)
+      .map(({ start }) => (start >= "2026-01-11" ? "common" : "own"));
+    // Three stores' ten days, two at a time, and then the eight days of one.
+    expect(asked).toEqual([...Array(15).fill("common"), ...Array(4).fill("own")]);
+  });
+
+  it("leaves out of the order what it does not ask for, and prints none where nothing is missing", async () => {
+    await using world = await retailWorld(lines, options);
+    const some = await world.cli(...filled(["tienda_08"], "2026-01-02", "2026-01-03"));
+    expect(some.out).toMatch(/FASE 2\.1: tienda_08 \(BOSQUE\) +1 store +2 days\n/);
+    expect(some.out).not.toContain("FASE 3");
+    const again = await world.cli(...filled(["tienda_08"], "2026-01-02", "2026-01-03"));
+    expect(again.out).not.toContain("Order:");
+  });
+
+  it("with --on-error goes by phases and does at a failure as asked", async () => {
+    // The branch of tienda_03 is not there.
+    await using world = await retailWorld(lines, {
+      ...options,
+      stores: ["tienda_03", "tienda_08"],
+      retail: { ...options.retail, since: "2026-01-15" },
+    });
+    const stopped = await world.cli("run", "retail", "--on-error", "stop");
+    expect([stopped.exit, stopped.out.match(/^===.*$/gm)]).toEqual([
+      3,
+      [
+        "=== FASE 2.1: tienda_03 (MAÑONGO) ===",
+        "=== DETENIDO: FASE 2.1: tienda_03 (MAÑONGO) quedo incompleta (--on-error continue sigue) ===",
+      ],
+    ]);
+    const went = await world.cli("run", "retail", "--on-error", "continue");
+    expect([went.exit, went.out.match(/^===.*$/gm)]).toEqual([
+      3,
+      [
+        "=== FASE 2.1: tienda_03 (MAÑONGO) ===",
+        "=== FASE 2.2: tienda_08 (BOSQUE) ===",
+        "=== BACKFILL INCOMPLETO: 6 dias de tienda por pedir ===",
+      ],
+    ]);
+    const wrong = await world.cli("run", "retail", "--on-error", "retry");
+    expect([wrong.exit, wrong.err]).toEqual([2, expect.stringContaining("expected stop or continue")]);
+    // No phase holds what is there already.
+    const again = await world.cli("run", "retail", "--on-error", "continue", "--again");
+    expect([again.exit, again.err]).toEqual([2, expect.stringContaining("phases ask for what is missing")]);
+  });
+});
+
 it("the chain's own coverage query runs as it stands", async () => {
   await using world = await retailWorld(noonLines("2026-01-05", "2026-01-12"), { now: NOW });
   await world.cli("run", "retail", ...FROM);

@@ -22,7 +22,6 @@ import {
   subtract,
   union,
 } from "../../core/time/interval-set.ts";
-import { intervalOfDays } from "../../core/time/local-days.ts";
 import { newId } from "../ids.ts";
 import type { ChunkRecord } from "../ledger-port.ts";
 import type { BoundPipeline, Project } from "../project.ts";
@@ -32,6 +31,7 @@ import { dayPlanOf } from "./day-plan.ts";
 import { checkLogic, fingerprintOf } from "./drift.ts";
 import { bronzeGrowth } from "./growth.ts";
 import { refuseAbsentInputs } from "./inputs.ts";
+import { placesIn } from "./phase-order.ts";
 import { isAsking, placeOf, type ScopedSeries, scopeOf } from "./scope.ts";
 import { isRemaking, selection } from "./selection.ts";
 
@@ -242,18 +242,10 @@ async function inPhases(
   const plan = dayPlanOf(own, await bound.dayReporting(), asked);
   const zone = own[0]?.series.axis.grid.zone;
   if (plan === null || zone === undefined) return steps;
-  const inOrder = plan.phases
-    .flatMap((phase) => phase.steps)
-    .map(({ keys, first, last }) => ({ keys, days: intervalOfDays(zone, { first, last }) }));
-  const placeOfChunk = ({ key, start, end }: FetchStep["chunks"][number]): number => {
-    const place = inOrder.findIndex(
-      ({ keys, days }) => (keys?.includes(key) ?? true) && days.start < end && start < days.end,
-    );
-    return place < 0 ? inOrder.length : place;
-  };
+  const placeAt = placesIn(plan, zone);
   return steps.map((step) => ({
     ...step,
-    chunks: [...step.chunks].sort((a, b) => placeOfChunk(a) - placeOfChunk(b)),
+    chunks: [...step.chunks].sort((a, b) => placeAt(a) - placeAt(b)),
   }));
 }
 

@@ -164,10 +164,10 @@ Exit codes: 0 complete · 2 usage · 3 incomplete · 4 failed · 5 refused · 13
     withPlan(program.command("run <selector>").description("plan, confirm, apply: a dataset, a pipeline or a job"))
       .option("--yes", "do not ask")
       .option("--phases", "retail: the phases of the gap plan one after the other, under their headings")
-      .option("--on-error <what>", "with --phases: stop at the first phase that fails, or continue")
+      .option("--on-error <what>", "retail, by phases: stop at the first that fails, or continue")
       .option("--results <file>", "write the results document there too"),
     async ([selector], flags) =>
-      flags.phases === true
+      flags.phases === true || flags.onError !== undefined
         ? (await import("./commands/phases.ts")).runPhases(selector ?? "", flags)
         : (await import("./commands/run.ts")).run(selector ?? "", flags),
   );

@@ -21,16 +21,27 @@ interface StepEnd {
 /**
  * Runs the phases of the gap plan in their order, each step as a run of its own. Stops at the first phase that leaves
  * something undone, unless told to go on; the last line says complete only where nothing is open.
+ * Answered days are in no phase, so that asking again by phases is refused.
  */
-export function runPhases(selector: string, flags: RequestFlags & { readonly onError?: string }) {
+export function runPhases(
+  selector: string,
+  flags: RequestFlags & { readonly phases?: boolean; readonly onError?: string },
+) {
   return (context: Context): Promise<number> =>
     withProject(context, async (opened) => {
       const { output } = context;
       const goesOn = readOnError(flags.onError);
       const reading = await readScope(opened, selector, flags);
+      const { ask } = reading.request;
+      if (ask === "again" || ask === "bronze") {
+        throw new RetrofillError("USAGE", "phases ask for what is missing, not for what is there already", {
+          hint: `leave out ${flags.phases === true ? "--phases" : "--on-error"}: retrofill run ${selector} --again`,
+        });
+      }
       const planned = await readDayPlan(reading);
       if (planned === null) {
-        throw new RetrofillError("USAGE", `--phases: ${selector} has no days to plan in phases`, {
+        const flag = flags.phases === true ? "--phases" : "--on-error";
+        throw new RetrofillError("USAGE", `${flag}: ${selector} has no days to plan in phases`, {
           hint: "retrofill run retail --phases",
         });
       }

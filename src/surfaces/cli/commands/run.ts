@@ -2,10 +2,12 @@ import { createInterface } from "node:readline/promises";
 import { RetrofillError } from "../../../core/errors.ts";
 import { isEmptyPlan, type Plan } from "../../../core/plan/plan.ts";
 import { revertRequest } from "../../../engine/decide/revert-run.ts";
+import { phaseOrder } from "../../../engine/plan/phase-order.ts";
 import { select } from "../../../engine/project.ts";
 import { applyPlan, type PerformOptions, resumeRun, retryRun, runRequest } from "../../../engine/run/perform.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
+import { plural, table } from "../output.ts";
 import { printPlan } from "../render/plan.ts";
 import { type RequestFlags, readMode, readOverride, readRequest } from "../request.ts";
 import { RunSession } from "../run-session.ts";
@@ -165,6 +167,7 @@ async function show(
   if (session.begin(plan)) return true;
   printPlan(output, plan, opened.pinnedNow !== null);
   output.line();
+  await showOrder(context, opened, plan);
   if (isEmptyPlan(plan) || yes || output.json || !process.stdin.isTTY || !process.stdout.isTTY) return true;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -173,6 +176,18 @@ async function show(
   } finally {
     prompt.close();
   }
+}
+
+/** The phases in whose order the run will ask, a line each, where its pipeline heals in phases. */
+async function showOrder({ output }: Context, { project }: OpenProject, plan: Plan): Promise<void> {
+  if (output.json || isEmptyPlan(plan)) return;
+  const phases = await phaseOrder(project, plan);
+  if (phases.length === 0) return;
+  const { noun } = select(project, plan.request.selector).bound.pipeline;
+  output.line("Order:");
+  const rows = phases.map(({ title, keys, days }) => [title, plural(keys, noun.one, noun.many), plural(days, "day")]);
+  for (const line of table(["PHASE", noun.many.toUpperCase(), "DAYS"], rows, [1, 2])) output.line(`  ${line}`);
+  output.line();
 }
 
 async function requirePlan(opened: OpenProject, planId: string): Promise<Plan> {
