@@ -11,6 +11,7 @@ import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
+import { titled } from "../render/entry-name.ts";
 import type { RequestFlags } from "../request.ts";
 import { CLOSED_DAYS_UNSEEN, readDayPlan, readScope } from "./reading.ts";
 
@@ -54,7 +55,7 @@ export function gaps(
             `${gap.reason} (${placeOf(one.standing, one.segments, gap)})`,
           ]),
         );
-        for (const line of patternsOf(scoped)) output.line(line);
+        for (const line of planned === null ? patternsOf(scoped) : commonOf(planned.plan)) output.line(line);
       }
       if (empty.length > 0) {
         output.line();
@@ -201,6 +202,15 @@ function thinOf({ segments, standing }: ScopedSeries): readonly Segment[] {
 /** Due slots of a stretch. */
 function slotsIn({ series, standing }: ScopedSeries, span: Interval): number {
   return countSlotsOf(series.axis.grid, clip(standing.due, span));
+}
+
+/** Gaps that nearly all keys share, counted as in the plan document: longer gaps of single keys hold them too. */
+function commonOf({ report, names }: DayPlan): readonly string[] {
+  return report.common.map(({ first, last, whole, partly }) => {
+    const some =
+      partly.length === 0 ? "" : `; in part to ${partly.map((key) => titled(key, names.get(key))).join(", ")}`;
+    return `  common to ${whole.length} of ${report.rows.length} series: ${first} to ${last}${some}`;
+  });
 }
 
 /** Gaps that many series share, so that one cause is not read as many. */
