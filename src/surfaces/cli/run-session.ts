@@ -112,7 +112,7 @@ export class RunSession {
           `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
       );
       for (const error of errors.slice(0, 5))
-        output.line(`  ${output.paint("red", "error")}  ${error.key}: ${error.reason}`);
+        output.line(`  ${output.paint("red", "error")}  ${entryName(plan, error.key)}: ${error.reason}`);
     }
     return this.#exitCode(execution, scoped);
   }
@@ -135,7 +135,7 @@ export class RunSession {
       await this.#printCoverage(plan, scoped);
       output.line();
     }
-    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan);
     for (const proposal of this.#proposed) {
       const { id, reason, cost } = proposal;
       output.line();
