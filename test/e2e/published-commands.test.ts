@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -128,5 +128,24 @@ describe("the published text and the published script", () => {
       const left = owed({ ...whole, storeDays: 0 }).filter((cell) => !held.has(cell));
       expect(left.map((cell) => cell.slice(0, 9)).sort()).toEqual(["tienda_03", "tienda_07", "tienda_07"]);
     }
+  });
+});
+
+describe("the gap that nearly all stores share", () => {
+  it("is counted alike on screen, as data and in the plan document", async () => {
+    const report = join(dir, "plan.md");
+    const shown = await command(host, ["--project", dir, "gaps", "retail", "--report", report]);
+    // tienda_18 has data on ten of the sixteen days.
+    const lacking = fixture.manifest.stores.filter(({ id }) => {
+      return days("2026-01-10", "2026-01-25").every((date) => !fixture.present.days[id]?.includes(date));
+    });
+    expect(lacking).toHaveLength(18);
+    const line = "common to 18 of 19 series: 2026-01-10 to 2026-01-25; in part to tienda_18 (PARAISO)";
+    expect(shown.out.match(/common to .*/g)).toEqual([line]);
+    expect(await readFile(report, "utf8")).toContain(
+      "**Gap reciente comun (2026-01-10 a 2026-01-25)**: 16 dias faltantes en 18 de 19 tiendas; solo en parte: tienda_18 (PARAISO)",
+    );
+    const { json } = await command(host, ["--project", dir, "--json", "gaps", "retail"]);
+    expect(json.report.common).toMatchObject([{ whole: lacking.map(({ id }) => id), partly: ["tienda_18"] }]);
   });
 });

@@ -296,6 +296,12 @@ describe("a failed question", () => {
     expect(exit).toBe(3);
     expect(json.cells).toMatchObject({ refused: 8, covered_after: 0 });
     expect(json.errors[0].reason).toMatch(/SUC007 no existe/);
+    const named = "retail.ventas tienda_02 (AV. BOLIVAR)";
+    expect((await world.cli("runs", "show", json.run_id)).out).toContain(`refused  ${named} 2026-01-05`);
+    await world.cli("stores", "add", "tienda_03");
+    const other = await world.cli("run", "retail", ...FROM, "--tiendas", "tienda_03");
+    expect(other.out).toMatch(/error +retail\.ventas tienda_03 \(MAÑONGO\): .*SUC008 no existe/);
+    expect(other.err).toMatch(/^refused: tienda_03 \(MAÑONGO\) /m);
   });
 });
 
@@ -489,12 +495,13 @@ describe("days of a store", () => {
     await world.cli("run", "retail", "--tiendas", "tienda_01", "--fecha-desde", "2026-01-05 00:00");
     const { out } = await world.cli("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
     expect(out).toContain("UTC; days are local, the last one included\n");
-    expect(out).toMatch(/tienda_01 +2026-01-08 +2026-01-10 +3 /);
-    expect(out).toMatch(/tienda_08 +2026-01-08 +2026-01-12 +5 /);
+    expect(out).toMatch(/tienda_01 \(PERIFERICO\) +2026-01-08 +2026-01-10 +3 /);
+    expect(out).toMatch(/tienda_08 \(BOSQUE\) +2026-01-08 +2026-01-12 +5 /);
     expect(out).not.toContain("04:00Z");
     const { json } = await world.json("gaps", "retail", "--fecha-desde", "2026-01-08 00:00");
     expect(json.gaps[0]).toMatchObject({
       key: "tienda_01",
+      name: "PERIFERICO",
       start: "2026-01-08T04:00:00Z",
       end: "2026-01-11T04:00:00Z",
       first_day: "2026-01-08",
@@ -699,6 +706,7 @@ it("a day far below its own weekday is asked again once, then reported, and stan
   expect(gaps.far_fewer_rows).toEqual([
     {
       key: "tienda_01",
+      name: "PERIFERICO",
       start: "2026-01-20T04:00:00Z",
       end: "2026-01-21T04:00:00Z",
       first_day: "2026-01-20",
@@ -751,6 +759,7 @@ describe("run retail --phases", () => {
     const stopped = await world.cli("run", "retail", "--phases");
     expect(stopped.exit).toBe(3);
     expect(stopped.out).toContain("=== DETENIDO");
+    expect(stopped.out).toMatch(/error +tienda_02 \(AV\. BOLIVAR\): /);
     expect(stopped.out).not.toContain("COMPLETO");
     const went = await world.cli("run", "retail", "--phases", "--on-error", "continue");
     expect(went.exit).toBe(3);

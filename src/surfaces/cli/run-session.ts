@@ -116,7 +116,7 @@ export class RunSession {
         `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${rows.updated} updated, ` +
           `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
       );
-      const lines = reasonLines(errors);
+      const lines = reasonLines(errors.map((error) => ({ ...error, key: entryName(plan, error.key) })));
       for (const line of lines.slice(0, 5)) output.line(`  ${output.paint("red", "error")}  ${line}`);
       if (lines.length > 5)
         output.line(`  … and ${plural(lines.length - 5, "more reason")}: retrofill runs show ${execution.run.id}`);
@@ -143,7 +143,7 @@ export class RunSession {
       await this.#printCoverage(plan, scoped);
       output.line();
     } else if (!this.#isOfDays(plan)) printUnfound(output, scoped);
-    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan.request.limit);
+    if (execution?.summary && !this.#script) printSummary(output, execution.run, execution.summary, plan);
     for (const proposal of this.#proposed) {
       const { id, reason, cost } = proposal;
       output.line();

@@ -11,11 +11,15 @@ import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
+import { nameOf, titled } from "../render/entry-name.ts";
 import type { RequestFlags } from "../request.ts";
 import { CLOSED_DAYS_UNSEEN, readDayPlan, readScope } from "./reading.ts";
 
 /** Longer lists are cut for people; `--json` has all. */
 const SHOWN = 40;
+
+/** Characters of a reason that names beside keys must leave room for. */
+const LEAST_WHY = 20;
 
 /** What is missing and why, what is empty at the source, what the source refused, what somebody waived. */
 export function gaps(
@@ -54,7 +58,7 @@ export function gaps(
             `${gap.reason} (${placeOf(one.standing, one.segments, gap)})`,
           ]),
         );
-        for (const line of patternsOf(scoped)) output.line(line);
+        for (const line of planned === null ? patternsOf(scoped) : commonOf(planned.plan)) output.line(line);
       }
       if (empty.length > 0) {
         output.line();
@@ -171,9 +175,13 @@ function printSpans(
   output: Output,
   spans: readonly (readonly [ScopedSeries, Interval, number | null, string])[],
 ): void {
-  const rows = spans
-    .slice(0, SHOWN)
-    .map(([one, span, slots, why]) => [one.series.key, ...shown(one, span), slots === null ? "" : count(slots), why]);
+  const rowsWith = (title: (one: ScopedSeries) => string): readonly (readonly string[])[] =>
+    spans
+      .slice(0, SHOWN)
+      .map(([one, span, slots, why]) => [title(one), ...shown(one, span), slots === null ? "" : count(slots), why]);
+  const named = rowsWith((one) => titled(one.series.key, nameOf(one)));
+  const isNarrow = named.some((row) => row.slice(0, -1).join("  ").length > output.width - LEAST_WHY);
+  const rows = isNarrow ? rowsWith((one) => one.series.key) : named;
   for (const line of table(["SERIES", "FROM", "TO", "SLOTS", "WHY"], rows, [3])) output.line(`  ${line}`);
   if (spans.length > SHOWN) output.line(`  … and ${count(spans.length - SHOWN)} more (--json lists all)`);
 }
@@ -203,6 +211,15 @@ function slotsIn({ series, standing }: ScopedSeries, span: Interval): number {
   return countSlotsOf(series.axis.grid, clip(standing.due, span));
 }
 
+/** Gaps that nearly all keys share, counted as in the plan document: longer gaps of single keys hold them too. */
+function commonOf({ report, names }: DayPlan): readonly string[] {
+  return report.common.map(({ first, last, whole, partly }) => {
+    const some =
+      partly.length === 0 ? "" : `; in part to ${partly.map((key) => titled(key, names.get(key))).join(", ")}`;
+    return `  common to ${whole.length} of ${report.rows.length} series: ${first} to ${last}${some}`;
+  });
+}
+
 /** Gaps that many series share, so that one cause is not read as many. */
 function patternsOf(scoped: readonly ScopedSeries[]): readonly string[] {
   const byRange = new Map<string, { from: string; to: string; keys: string[] }>();
@@ -220,8 +237,11 @@ function patternsOf(scoped: readonly ScopedSeries[]): readonly string[] {
     .map(({ from, to, keys }) => `  common to ${keys.length} of ${scoped.length} series: ${from} to ${to}`);
 }
 
-function spanOf({ series: { key, axis } }: ScopedSeries, span: Interval): object {
-  const instants = { key, start: formatInstant(span.start), end: formatInstant(span.end) };
+function spanOf(one: ScopedSeries, span: Interval): object {
+  const { key, axis } = one.series;
+  const name = nameOf(one);
+  const named = { key, ...(name === null ? {} : { name }) };
+  const instants = { ...named, start: formatInstant(span.start), end: formatInstant(span.end) };
   if (!isOfDays(axis.grid)) return instants;
   const { first, last } = daysTouched(axis.grid.zone, span);
   return { ...instants, first_day: first, last_day: last };

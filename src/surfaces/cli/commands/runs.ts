@@ -9,6 +9,7 @@ import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { count, duration, table } from "../output.ts";
 import { changesDocument, printChanges } from "../render/changes.ts";
+import { entryName } from "../render/entry-name.ts";
 import { positive } from "../request.ts";
 
 interface Summarized {
@@ -115,9 +116,11 @@ export function show(runId: string, flags: { readonly log?: boolean; readonly ch
       for (const one of tally) {
         output.line(`  ${one.kind.padEnd(8)}  round ${one.round}: ${one.chunks} ${one.status}`);
       }
+      const plan = failed.length === 0 ? null : await project.ledger.plan(run.planId);
       for (const chunk of failed.slice(0, 20)) {
+        const key = plan === null ? chunk.key : entryName(plan, chunk.key);
         output.line(
-          `  ${chunk.status}  ${chunk.dataset} ${chunk.key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
+          `  ${chunk.status}  ${chunk.dataset} ${key} ${formatShort(chunk.window.start)} to ${formatShort(chunk.window.end)}: ${chunk.error ?? ""}`,
         );
       }
       if (!isTerminal(run.status) && !(run.status === "running" && project.isAlive(run.owner))) {

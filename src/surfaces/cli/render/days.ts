@@ -4,6 +4,7 @@ import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { daysOf } from "../../html/coverage-document.ts";
 import type { DayState } from "../../html/document.ts";
 import { type Output, plural, table } from "../output.ts";
+import { titled } from "./entry-name.ts";
 
 const MARKS: Readonly<Record<DayState, string>> = {
   covered: "█",
@@ -74,17 +75,12 @@ export function printDays(output: Output, scoped: readonly ScopedSeries[], plan:
   const dark = plan?.report.rows.filter(({ start }) => start?.kind === "dark") ?? [];
   if (dark.length > 0) {
     output.line(
-      `No data at all: ${dark.map(({ key, open }) => `${titleOf(plan, key)}${askedText(open.length)}`).join("; ")}`,
+      `No data at all: ${dark.map(({ key, open }) => `${titled(key, plan?.names.get(key))}${askedText(open.length)}`).join("; ")}`,
     );
   }
   output.line(
     "OF WINDOW counts every day that was asked about and in the key's life; FIRST TO LAST only between its own first and last data.",
   );
-}
-
-function titleOf(plan: DayPlan | null, key: string): string {
-  const name = plan?.names.get(key);
-  return name === undefined ? key : `${key} (${name})`;
 }
 
 function askedText(openDays: number): string {

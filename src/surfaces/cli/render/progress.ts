@@ -1,6 +1,7 @@
 import { type Plan, plannedCalls } from "../../../core/plan/plan.ts";
 import type { RunObserver, RunProgress } from "../../../engine/run/observer.ts";
 import { count, duration, type Output, plural } from "../output.ts";
+import { entryName } from "./entry-name.ts";
 
 /** Without a terminal a progress line is printed this often. */
 const PLAIN_EVERY_MS = 5_000;
@@ -19,6 +20,7 @@ export function progressObserver(output: Output, now: () => number): RunObserver
   let lastPlain = now();
   let limit = "";
   let making: Making | null = null;
+  let nameOf = (key: string): string => key;
   const perChunk = new Map<string, number>();
 
   const asking = (): string[] => {
@@ -55,6 +57,7 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         total = plannedCalls(progress.plan);
         cellsTotal = progress.plan.cost.rows;
         learnCells(progress.plan, perChunk);
+        nameOf = (key) => entryName(progress.plan, key);
         output.note(`${progress.resumed ? "Resuming" : "Run"} ${progress.run.id}`);
         break;
       case "stage":
@@ -68,7 +71,7 @@ export function progressObserver(output: Output, now: () => number): RunObserver
         calls++;
         if (!progress.ok) {
           retries++;
-          lastError = `${progress.key} ${progress.class}`;
+          lastError = `${nameOf(progress.key)} ${progress.class}`;
         }
         break;
       case "chunk-settled":
@@ -77,7 +80,7 @@ export function progressObserver(output: Output, now: () => number): RunObserver
           cells = Math.min(cellsTotal, cells + (perChunk.get(`${progress.key} ${progress.window.start}`) ?? 0));
         }
         if (progress.event === "failed" || progress.event === "refused") {
-          output.note(`${progress.event}: ${progress.key} ${progress.reason ?? ""}`);
+          output.note(`${progress.event}: ${nameOf(progress.key)} ${progress.reason ?? ""}`);
         }
         break;
       case "published":

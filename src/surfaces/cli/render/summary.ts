@@ -1,10 +1,13 @@
+import type { Plan } from "../../../core/plan/plan.ts";
 import type { RunRecord } from "../../../engine/ledger-port.ts";
 import type { RunSummary } from "../../../engine/run/summary.ts";
 import { bytes, count, duration, type Output } from "../output.ts";
 import { arrivalLines } from "./arrivals.ts";
+import { entryName } from "./entry-name.ts";
 
 /** Prints what a finished run did and left. */
-export function printSummary(output: Output, run: RunRecord, summary: RunSummary, reducedTo: number | null): void {
+export function printSummary(output: Output, run: RunRecord, summary: RunSummary, plan: Plan): void {
+  const reducedTo = plan.request.limit;
   const color = { succeeded: "green", partial: "yellow", failed: "red", cancelled: "yellow" } as const;
   const style = color[run.status as keyof typeof color] ?? "bold";
   const reduced = reducedTo === null ? "" : ` (reduced scope: the first ${reducedTo})`;
@@ -38,7 +41,9 @@ export function printSummary(output: Output, run: RunRecord, summary: RunSummary
   for (const line of arrivalLines(summary.late)) output.line(`  late   ${line}`);
   for (const { dataset, key, reason, answered } of summary.errors.slice(0, 10)) {
     const after = answered ? " (answered when asked again)" : "";
-    output.line(`  ${output.paint(answered ? "dim" : "red", "error")}  ${dataset} ${key}: ${reason}${after}`);
+    output.line(
+      `  ${output.paint(answered ? "dim" : "red", "error")}  ${dataset} ${entryName(plan, key)}: ${reason}${after}`,
+    );
   }
   if (summary.errors.length > 10)
     output.line(`  … and ${summary.errors.length - 10} more: retrofill runs show ${run.id}`);
