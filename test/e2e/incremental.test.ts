@@ -64,6 +64,7 @@ describe("an incremental run", () => {
       { change: "updated", day: 10 },
       { change: "retracted", day: 11 },
     ]);
+    expect((await at.cli("gaps", "ohlcv")).out).toMatch(/2025-11-11 .*empty at source now, covered before/);
     expect((await at.json("audit", "verify")).exit).toBe(0);
   });
 
