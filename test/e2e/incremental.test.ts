@@ -64,6 +64,7 @@ describe("an incremental run", () => {
       { change: "updated", day: 10 },
       { change: "retracted", day: 11 },
     ]);
+    expect((await at.cli("gaps", "ohlcv")).out).toMatch(/2025-11-11 .*empty at source now, covered before/);
     expect((await at.json("audit", "verify")).exit).toBe(0);
   });
 
@@ -131,13 +132,17 @@ describe("an incremental run", () => {
         limit: "40/s",
         ohlcv: { since: { "1h": "2025-03-03", "1d": "2025-11-03" } },
         // The backfill's answers take long; what is asked of the last week comes at once.
-        script: ({ from }) => (isSlow && from < Date.parse("2025-11-10") ? { stallMs: 1_500 } : {}),
+        script: ({ from }) => (isSlow && from < Date.parse("2025-11-10") ? { stallMs: 2_500 } : {}),
       },
     );
     const backfill = at.json("run", "ohlcv", "--to", "2025-11-08").finally(() => {
       isBackfilled = true;
     });
     await expect.poll(() => at.asked.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    const planned = await at.cli("plan", "ohlcv", "--mode", "incremental");
+    expect(planned.out).toContain(
+      "asked for     each lookback before now (no watermark yet, and a backfill is on its way through the rest) to now",
+    );
     const live = await at.json("run", "ohlcv", "--mode", "incremental", "--from", "2025-11-14");
     expect([live.exit, live.json.status]).toEqual([0, "succeeded"]);
     expect(live.json.rows.inserted).toBeGreaterThan(30);

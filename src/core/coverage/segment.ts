@@ -6,7 +6,8 @@ import { clip, EMPTY, type IntervalSet, intersect, normalize, subtract, union } 
  * What was answered for a stretch of one series. What no segment holds was never asked.
  *
  * - `covered`: answered; on a sparse axis quiet slots inside are ordinary.
- * - `empty`: asked at least twice, answered without a row where one was owed (verified-empty).
+ * - `empty`: asked at least twice, answered without a row where one was owed (verified-empty); an earlier answer may have
+ *   had the row, which the latest lacks.
  * - `hole`: answered once without a row where one was owed, or a suspect silence; a gap until asked again.
  * - `blocked`: a check stopped the rows that came; a gap.
  * - `disputed`: the ledger said covered, the stored rows say otherwise; a gap that bronze can heal without a call.
@@ -62,7 +63,8 @@ export function answeredSet(segments: Segments): IntervalSet {
 
 /**
  * The segments of a series after a publication. Each instant is judged by itself, from what was known of it, how often
- * it is answered now and what the stored rows say, so that the result does not depend on how publications are grouped.
+ * it is answered now and what the stored rows say, so that no state depends on how publications are grouped; only the
+ * reason of a silence tells whether it was covered between two of them.
  */
 export function applyFindings(before: Segments, findings: Findings): Segments {
   const { answered, holes, blocked, thin = EMPTY, restored = EMPTY, rejudged = EMPTY } = findings;
@@ -88,7 +90,7 @@ export function applyFindings(before: Segments, findings: Findings): Segments {
     const stop = stops(start).findLast((one) => settled && (latest === null || latest.chunk === one.chunk));
     if (stop) after.push({ start, end, state: "blocked", asked, reason: stop.reason, chunk: stop.chunk });
     else if (silences(start).length > 0) {
-      const { state, reason } = asked < MOST_ASKED ? ONCE : AGAIN;
+      const { state, reason } = asked < MOST_ASKED ? ONCE : isTakenBack(earlier, now) ? TAKEN_BACK : AGAIN;
       after.push({ start, end, state, asked, reason, chunk: latest?.chunk ?? earlier?.chunk ?? null });
     } else if (whispers(start).length > 0) {
       const { state, reason } = asked < MOST_ASKED ? THIN_ONCE : THIN_AGAIN;
@@ -104,6 +106,7 @@ const MOST_ASKED = 2;
 
 const ONCE = { state: "hole", reason: "answered without a row, asked once" } as const;
 const AGAIN = { state: "empty", reason: "empty at source, asked at least twice" } as const;
+const TAKEN_BACK = { state: "empty", reason: "empty at source now, covered before" } as const;
 
 const THIN_ONCE = { state: "hole", reason: "far fewer rows than usual, asked once" } as const;
 const THIN_AGAIN = { state: "covered", reason: "far fewer rows than usual, asked at least twice" } as const;
@@ -111,6 +114,13 @@ const THIN_AGAIN = { state: "covered", reason: "far fewer rows than usual, asked
 /** Stretches that stand with far fewer rows than is usual, because the source said the same twice. */
 export function thinSegments(segments: Segments): Segments {
   return segments.filter(({ state, reason }) => state === THIN_AGAIN.state && reason === THIN_AGAIN.reason);
+}
+
+/** Whether a verified silence was covered when it was answered before: the source has taken its row back. */
+function isTakenBack(earlier: Segment | null, now: readonly Interval[]): boolean {
+  if (earlier === null) return false;
+  if (earlier.state === "covered") return now.length > 0;
+  return earlier.state === TAKEN_BACK.state && earlier.reason === TAKEN_BACK.reason;
 }
 
 /** Whether a segment keeps its state until it is answered or restored, whatever rows are stored. */

@@ -4,7 +4,7 @@ import { intersect } from "../time/interval-set.ts";
 import type { Standing } from "./gaps.ts";
 import { type Segments, setOf } from "./segment.ts";
 
-/** An entry that was asked about in full and of which there never was a row: most often its name is wrong. */
+/** An entry that was asked about in full and of which there is no row: most often its name is wrong. */
 export interface Unfound {
   readonly entry: string;
   /** Due slots, and those of them that were asked once only. */
@@ -22,7 +22,7 @@ export interface AskedSeries {
 }
 
 /**
- * The entries for whom nothing came in some dataset, in any of its series, although every due slot was asked; in the
+ * The entries of which there is nothing in some dataset, in any of its series, although every due slot was asked; in the
  * order given. An answer that owes no row, such as one about dividends, is no evidence.
  */
 export function unfoundEntries(all: readonly AskedSeries[]): readonly Unfound[] {
@@ -41,7 +41,7 @@ export function unfoundEntries(all: readonly AskedSeries[]): readonly Unfound[] 
   return [...found.values()];
 }
 
-/** Whether a series was asked for all it owes and never answered with a row. */
+/** Whether a series was asked for all it owes and has no row. */
 function isSilent({ axis, segments, standing }: AskedSeries): boolean {
   const isAsked = standing.gaps.every(({ cause }) => cause === "asked-once");
   if (!isAsked || standing.slots.covered > 0) return false;

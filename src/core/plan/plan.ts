@@ -23,6 +23,8 @@ export interface Request {
   readonly to: Instant | null;
   /** Without a start: where an incremental run goes on, each series its lookback earlier; null: from `since`. */
   readonly watermark: Instant | null;
+  /** There is no watermark yet: business now stands for it, because a live backfill is on its way through the rest. */
+  readonly edgeOnly?: true;
   /** Only the first N registry entries, or null. */
   readonly limit: number | null;
   readonly maxConcurrent: number;

@@ -167,15 +167,17 @@ async function fromWatermark(
   request: Request,
   now: Instant,
 ): Promise<Request> {
-  if (request.from !== null) return request;
+  const { edgeOnly: _, ...asked } = request;
+  if (asked.from !== null) return asked;
   const marks: Instant[] = [];
   for (const { name, version, extract } of datasets) {
     if (extract === null) continue;
     const mark = await project.ledger.watermark(name, version);
     if (mark !== null) marks.push(mark.at);
-    else return { ...request, watermark: (await isBackfilling(project)) ? now : null };
+    else if (await isBackfilling(project)) return { ...asked, watermark: now, edgeOnly: true };
+    else return { ...asked, watermark: null };
   }
-  return { ...request, watermark: marks.length === 0 ? null : instant(Math.min(...marks)) };
+  return { ...asked, watermark: marks.length === 0 ? null : instant(Math.min(...marks)) };
 }
 
 async function isBackfilling(project: Project): Promise<boolean> {

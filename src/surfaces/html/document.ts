@@ -34,7 +34,7 @@ export interface DocumentEntry {
   readonly entry: string;
   /** A name for people, or null. */
   readonly name: string | null;
-  /** Whether it was asked about in full and there never was a row. */
+  /** Whether it was asked about in full and there is no row. */
   readonly isUnfound: boolean;
   /** Only drawn by the layout `days`; ascending. */
   readonly days?: readonly DocumentDay[];

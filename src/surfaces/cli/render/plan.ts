@@ -240,14 +240,18 @@ function scopeText(plan: Plan): string {
   return ` · ${parts.join(" · ")}`;
 }
 
-function rangeText({ request: { from, to, watermark, ask, revert } }: Plan): string {
+function rangeText({ request: { from, to, watermark, edgeOnly, ask, revert } }: Plan): string {
   if (revert !== null) return `what ${revert} touched`;
   if (ask === "bronze") return "everything in bronze";
-  const own =
-    watermark === null ? "each series' own start" : `the watermark ${formatShort(watermark)} less each lookback`;
-  const start = from === null ? own : formatShort(from);
+  const start = from === null ? ownStartText(watermark, edgeOnly === true) : formatShort(from);
   const again = ask === "again" ? ", covered or not" : "";
   return `${start} to ${to === null ? "now" : formatShort(to)} (UTC, end exclusive)${again}`;
+}
+
+function ownStartText(watermark: Instant | null, edgeOnly: boolean): string {
+  if (watermark === null) return "each series' own start";
+  if (!edgeOnly) return `the watermark ${formatShort(watermark)} less each lookback`;
+  return "each lookback before now (no watermark yet, and a backfill is on its way through the rest)";
 }
 
 function effectiveText(plan: Plan): string {
