@@ -20,13 +20,28 @@ describe("choosing how to ask", () => {
     expect(choices).toEqual([{ source: "date", series: 3, calls: 2, instead: { source: "range", calls: 3 } }]);
   });
 
-  it("asks a range for each key where dates would be more calls, or as many", () => {
+  it("asks a range for each key where dates would be more calls, or as many, and says how many", () => {
     for (const last of [3, 9]) {
       const wanted = ["A1", "A2", "A3"].map((name) => want(name, [days(0, last)]));
       const { chunks, choices } = choosePaths(wanted, [byRange(), byDate()]);
       expect(chunks.map(told)).toEqual(["A1", "A2", "A3"].map((name) => `range ${name} 0-${last}`));
-      expect(choices).toEqual([]);
+      expect(choices).toEqual([{ source: "range", series: 3, calls: 3, instead: { source: "date", calls: last } }]);
     }
+  });
+
+  it("says of the long series what more dates they would take beside those that are asked anyway", () => {
+    const long = ["L1", "L2"].map((name) => want(name, [days(0, 100)]));
+    const short = Array.from({ length: 5 }, (_, i) => want(`L${i + 3}`, [days(98, 100)]));
+    expect(choosePaths([...long, ...short], [byRange(), byDate()]).choices).toEqual([
+      { source: "date", series: 5, calls: 2, instead: { source: "range", calls: 5 } },
+      { source: "range", series: 2, calls: 2, instead: { source: "date", calls: 98 } },
+    ]);
+  });
+
+  it("says nothing of another way where that could answer one series alone, or none", () => {
+    const wanted = ["A1", "B1"].map((name) => want(name, [days(0, 9)]));
+    expect(choosePaths(wanted, [byRange(), byDate()]).choices).toEqual([]);
+    expect(choosePaths(wanted, [byRange(), { ...byDate(), serves: () => false }]).choices).toEqual([]);
   });
 
   it("asks the one long series by range and the many short ones by date", () => {
@@ -183,6 +198,17 @@ describe("any choice", () => {
           return ranges + new Set(bySize.slice(cut).flatMap(({ gaps }) => slots(gaps))).size;
         });
         expect(chunks.length).toBe(Math.min(...costs));
+      }),
+    );
+  });
+
+  it("never says that the other way would have been cheaper", () => {
+    fc.assert(
+      fc.property(shapes, (all) => {
+        const wanted = all.map(({ spans }, i) => want(`A${i}`, setOf(spans)));
+        for (const { calls, instead } of choosePaths(wanted, [byRange(), byDate()]).choices) {
+          expect(instead.calls).toBeGreaterThanOrEqual(calls);
+        }
       }),
     );
   });

@@ -2,7 +2,16 @@ import type { Series, SeriesKey } from "../dataset/series.ts";
 import { countSlotsOf, slotsIn } from "../time/grid.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
-import { EMPTY, type IntervalSet, intersect, intersects, spanOf, subtract, union } from "../time/interval-set.ts";
+import {
+  EMPTY,
+  type IntervalSet,
+  intersect,
+  intersects,
+  normalize,
+  spanOf,
+  subtract,
+  union,
+} from "../time/interval-set.ts";
 
 /** One way to ask for series of one dataset. */
 export interface AccessPath {
@@ -50,7 +59,7 @@ export interface PlannedChunk {
   readonly window: Interval;
 }
 
-/** A cheaper way that was taken, and what the other one would have cost. */
+/** The way that was taken where there were two, and what the other one would have cost. */
 export interface Choice {
   readonly source: string;
   readonly series: number;
@@ -90,15 +99,17 @@ export function choosePaths(
     for (const { window, keys } of slots) {
       chunks.push({ source: path.name, key: keys.length === 1 ? (keys[0] as SeriesKey) : MANY, keys, window });
     }
-    const calls = together.reduce((sum, one) => sum + callsByRange(one, paths), 0);
-    const other = together[0] && keyPath(together[0].series, paths);
-    if (slots.length > 0 && other) {
-      choices.push({
-        source: path.name,
-        series: together.length,
-        calls: slots.length,
-        instead: { source: other.name, calls },
-      });
+    const other = members[0] && keyPath(members[0].series, paths);
+    if (!other) continue;
+    const inRange = (some: readonly Wanted[]): number => some.reduce((sum, one) => sum + callsByRange(one, paths), 0);
+    if (slots.length > 0) {
+      const instead = { source: other.name, calls: inRange(together) };
+      choices.push({ source: path.name, series: together.length, calls: slots.length, instead });
+    }
+    // One series alone gains nothing from an answer that holds all.
+    if (range.length > 1) {
+      const instead = { source: path.name, calls: countSlots(members) - slots.length };
+      choices.push({ source: other.name, series: range.length, calls: inRange(range), instead });
     }
   }
   // In the order in which series were wanted: a plan reads like its registry.
@@ -212,6 +223,12 @@ function cheapestCut(
 
 function countDue({ series, gaps, due }: Wanted): number {
   return countSlotsOf(series.axis.grid, intersect(gaps, due));
+}
+
+/** Slots that members of one group are owed, each once: what all of them cost slot by slot. */
+function countSlots(members: readonly Wanted[]): number {
+  const due = normalize(members.flatMap((one) => intersect(one.gaps, one.due)));
+  return members[0] === undefined ? 0 : countSlotsOf(members[0].series.axis.grid, due);
 }
 
 function startsOf(one: Wanted): readonly Instant[] {

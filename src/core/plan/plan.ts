@@ -149,7 +149,7 @@ export interface Cost {
     readonly minutes: number;
     readonly limits: string;
   }[];
-  /** Where a cheaper way to ask was taken, and what the other would have cost. */
+  /** Where there were two ways to ask: which was taken, and what the other would have cost. */
   readonly choices: readonly Choice[];
   /** Calls that are not made because rows are made from finer ones. */
   readonly savedCalls: number;

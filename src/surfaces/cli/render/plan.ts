@@ -60,8 +60,8 @@ function printCost(output: Output, plan: Plan): void {
   else output.line(`  calls    ${count(cost.calls)}${repairText(plan)}`);
   for (const line of filesText(plan)) output.line(`  files    ${line}`);
   for (const { source, series, calls, instead } of mergedChoices(plan)) {
-    const calm = calls === instead.calls ? "" : `; ${instead.source} would take ${count(instead.calls)}`;
-    output.line(`           ${source}: ${plural(calls, "request")} for ${plural(series, "series", "series")}${calm}`);
+    const asked = `${plural(calls, "request")} for ${plural(series, "series", "series")}`;
+    output.line(`           ${source}: ${asked}; ${instead.source} would take ${count(instead.calls)}`);
   }
   if (cost.savedCalls > 0)
     output.line(`           ${plural(cost.savedCalls, "call")} saved: candles made from 1m instead of asked`);
