@@ -231,14 +231,19 @@ async function initRetail(dir: string): Promise<InitResult> {
   };
 }
 
-/** Takes in what the project's files hold: no call is made. */
+/** Takes in what the project's files hold: no call is made. Its log and results are kept like any run's; it says nothing. */
 async function readExisting(opened: OpenProject, { pipeline, concurrency }: BoundPipeline): Promise<void> {
-  const [{ runRequest }, { requestFor }] = await Promise.all([
+  const [{ runRequest }, { requestFor }, { RunSession }, { createOutput }] = await Promise.all([
     import("./engine/run/perform.ts"),
     import("./core/plan/plan.ts"),
+    import("./surfaces/cli/run-session.ts"),
+    import("./surfaces/cli/output.ts"),
   ]);
   const { project } = opened;
-  await runRequest(
+  const { signal } = new AbortController();
+  const output = createOutput({ json: true, quiet: true, color: false });
+  const session = new RunSession({ host, output, dir: project.dir, signal }, opened, null);
+  const { plan, execution } = await runRequest(
     project,
     requestFor(pipeline.name, { maxConcurrent: concurrency, ask: "held" }),
     {
@@ -250,11 +255,15 @@ async function readExisting(opened: OpenProject, { pipeline, concurrency }: Boun
     },
     {
       connect: (provider) => opened.connect(provider),
-      observe: () => undefined,
-      signal: new AbortController().signal,
+      observe: session.observe,
+      signal,
       confirm: async () => true,
     },
-  );
+  ).catch(async (error: unknown) => {
+    await session.failed(error);
+    throw error;
+  });
+  await session.finishStep(plan, execution);
 }
 
 /** Writes a project on sandbox data that lie in its folder already, and registers what they serve. */

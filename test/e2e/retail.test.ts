@@ -509,6 +509,45 @@ describe("days of a store", () => {
     });
   });
 
+  it("are covered in two meanings, both under their names wherever coverage is told", async () => {
+    const lines = noonLines("2026-01-05", "2026-01-09").filter(({ sold_at }) => !sold_at.startsWith("2026-01-07"));
+    await using world = await retailWorld(lines, {
+      now: NOW,
+      stores: ["tienda_01", "tienda_08"],
+      manifest: { stores: [PERIFERICO, BOSQUE] },
+      retail: { repairRounds: 0 },
+    });
+    await world.cli("stores", "set", "tienda_01", "--opened", "2026-01-05");
+    await world.cli("run", "retail", "--tiendas", "tienda_01");
+    // Four of the eight days since it opened have sales, and four of the five from the first to the last; of all twelve
+    // days one is closed, and counts.
+    const first = {
+      key: "tienda_01",
+      name: "PERIFERICO",
+      missing_days: 4,
+      coverage_of_requested_window_pct: 50,
+      coverage_first_to_last_pct: 80,
+      first_day: "2026-01-05",
+      last_day: "2026-01-09",
+    };
+    const dark = { key: "tienda_08", name: "BOSQUE", missing_days: 12, coverage_of_requested_window_pct: 0 };
+    const told = {
+      window: { first: "2026-01-01", last: "2026-01-12", days: 12 },
+      series: [first, { ...dark, coverage_first_to_last_pct: null, first_day: null, last_day: null }],
+    };
+    expect((await world.json("coverage", "retail")).json).toMatchObject(told);
+    const { out } = await world.cli("coverage", "retail", "--format", "json");
+    expect(JSON.parse(out)).toMatchObject(told);
+    const { out: markdown } = await world.cli("coverage", "retail", "--format", "md");
+    expect(markdown.split("\n").slice(0, 4)).toEqual([
+      "| key | name | missing days | of requested window | first to last day | first | last |",
+      "|---|---|---:|---:|---:|---|---|",
+      "| tienda_01 | PERIFERICO | 4 | 50% | 80.0% | 2026-01-05 | 2026-01-09 |",
+      "| tienda_08 | BOSQUE | 12 | 0% | - | - | - |",
+    ]);
+    expect(markdown).toContain("Requested window: 2026-01-01 to 2026-01-12, 12 days");
+  });
+
   it("without any sale are found, at the edges and where a store is dark altogether", async () => {
     await using world = await retailWorld(noonLines("2026-01-07", "2026-01-09"), {
       now: NOW,

@@ -19,6 +19,12 @@ describe("a run", () => {
     expect(raised({ run: aRun(status, [status]) })).toEqual(expected);
   });
 
+  it("that only read files and left the rest to the next one raises nothing; one that failed at it does", () => {
+    expect(raised({ run: { ...aRun("partial", ["partial"]), onlyRead: true } })).toEqual([]);
+    expect(raised({ run: { ...aRun("partial", ["partial"]), onlyRead: false } })).toEqual([["partial", "medium"]]);
+    expect(raised({ run: { ...aRun("failed", ["failed"]), onlyRead: true } })).toEqual([["failed", "high"]]);
+  });
+
   it.each<[readonly RunStatus[], boolean]>([
     [["failed", "failed", "failed"], true],
     [["failed", "failed"], false],

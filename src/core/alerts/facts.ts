@@ -27,6 +27,8 @@ export interface RunFacts {
   readonly rowsChanged: number;
   /** Slots of its scope that are still missing. */
   readonly gapSlots: number;
+  /** Whether it only read what files hold, and stumbled over nothing: what is missing still was not its to ask for. */
+  readonly onlyRead?: boolean;
   /** What ended it before its work was done, in words; null when nothing did. */
   readonly error: string | null;
 }

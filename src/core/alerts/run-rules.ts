@@ -17,7 +17,7 @@ export function failedRun({ severity }: Rule<"failed">, { run }: AlertFacts): re
 }
 
 export function partialRun({ severity }: Rule<"partial">, { run }: AlertFacts): readonly Finding[] {
-  if (run?.status !== "partial") return [];
+  if (run?.status !== "partial" || run.onlyRead === true) return [];
   const title = `${run.selector}: the run left something undone`;
   return [{ severity, subject: subjectOf(run), title, body: storyOf(run) }];
 }

@@ -148,6 +148,7 @@ async function runFacts(project: Project, { run, plan, summary, error }: EndedRu
     calls: { planned: plannedCalls(plan), made: done.calls },
     rowsChanged: done.rows,
     gapSlots: summary === null ? await orElse(0, () => openSlots(project, run, plan)) : summary.gaps.after,
+    onlyRead: plan.request.ask === "held" && summary?.errors.length === 0 && summary.rows.quarantined === 0,
     error: error ?? (status === "failed" ? (summary?.errors[0]?.reason ?? null) : null),
   };
 }

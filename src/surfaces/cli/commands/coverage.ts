@@ -2,10 +2,12 @@ import { writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { RetrofillError } from "../../../core/errors.ts";
 import { formatInstant } from "../../../core/time/instant.ts";
+import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import type { OpenProject } from "../host.ts";
 import { bytes } from "../output.ts";
+import { dayFigures, dayTable } from "../render/day-figures.ts";
 import { printDays } from "../render/days.ts";
 import { matrixOf, printMatrix } from "../render/matrix.ts";
 import { printUnfound, unfoundIn } from "../render/unfound.ts";
@@ -24,19 +26,24 @@ export function coverage(
       const { scoped, request, now } = reading;
       const columns = columnsOf(opened, request);
       const { output } = context;
+      const isPageOnly = flags.format === "html" && !output.json;
+      const days = isPageOnly ? null : await readDayPlan(reading, opened.project);
+      if (days?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
       const document = {
         business_now: formatInstant(now),
-        series: scoped.map((one) => ({ ...cellOf(one) })),
+        ...(days === null ? {} : { window: { ...days.plan.report.window, days: days.plan.report.days } }),
+        series: scoped.map((one) => ({ ...cellOf(one), ...(days === null ? {} : daysOf(one, days.plan)) })),
         no_data: unfoundIn(scoped).map(({ entry }) => entry),
       };
-      if (flags.format === "md") printMarkdown(output.line, scoped, columns);
+      if (flags.format === "md" && days !== null) {
+        const keys = scoped.map(({ entry }) => entry.key);
+        for (const line of dayTable(days.plan, keys)) output.line(line);
+      } else if (flags.format === "md") printMarkdown(output.line, scoped, columns);
       else if (flags.format === "html") await writePage(context, opened, reading, flags.out ?? "coverage.html");
       else if (flags.format === "json" && !output.json) output.line(JSON.stringify(document, null, 2));
       else {
         output.line(`As of ${formatInstant(now)}${opened.pinnedNow === null ? "" : " (pinned)"}, UTC`);
         output.line();
-        const days = await readDayPlan(reading, output.json ? null : opened.project);
-        if (!output.json && days?.plan.closedDayRows === null) output.note(CLOSED_DAYS_UNSEEN);
         if (days === null) {
           printMatrix(output, scoped, columns);
           printUnfound(output, scoped);
@@ -64,6 +71,12 @@ function cellOf({ series, standing }: ScopedSeries): object {
     refused: slots.refused,
     complete: slots.gap === 0,
   };
+}
+
+/** The name of a key of days, and both meanings of its coverage. */
+function daysOf({ entry }: ScopedSeries, { report, names }: DayPlan): object {
+  const row = report.rows.find(({ key }) => key === entry.key);
+  return { name: names.get(entry.key) ?? null, ...(row === undefined ? {} : dayFigures(row)) };
 }
 
 /** Writes the page, and says where it is. @throws RetrofillError USAGE when the file cannot be written */

@@ -11,6 +11,7 @@ import type { DayPlan } from "../../../engine/plan/day-plan.ts";
 import type { ScopedSeries } from "../../../engine/plan/scope.ts";
 import { type Context, EXIT, withProject } from "../context.ts";
 import { count, type Output, plural, table } from "../output.ts";
+import { dayFigures } from "../render/day-figures.ts";
 import { nameOf, titled } from "../render/entry-name.ts";
 import type { RequestFlags } from "../request.ts";
 import { CLOSED_DAYS_UNSEEN, readDayPlan, readScope } from "./reading.ts";
@@ -138,19 +139,15 @@ async function writeReport(
 function reportDocument({ report, phases, names, closedDayRows }: DayPlan): object {
   return {
     window: { ...report.window, days: report.days },
-    keys: report.rows.map(({ key, requestedWindow, firstToLast, priority, start, open, closed, gaps: own }) => ({
-      key,
-      name: names.get(key) ?? null,
-      missing_days: requestedWindow.missing,
-      coverage_of_requested_window_pct: requestedWindow.percent,
-      coverage_first_to_last_pct: firstToLast?.percent ?? null,
-      first_day: firstToLast?.first ?? null,
-      last_day: firstToLast?.last ?? null,
-      priority,
-      start,
-      open_days: open.length,
-      closed,
-      gaps: own.map(({ shape, first, last, open: days }) => ({ shape, first, last, open_days: days.length })),
+    keys: report.rows.map((row) => ({
+      key: row.key,
+      name: names.get(row.key) ?? null,
+      ...dayFigures(row),
+      priority: row.priority,
+      start: row.start,
+      open_days: row.open.length,
+      closed: row.closed,
+      gaps: row.gaps.map(({ shape, first, last, open: days }) => ({ shape, first, last, open_days: days.length })),
     })),
     common: report.common,
     closures: report.closures,
