@@ -1,3 +1,4 @@
+import type { TakenBack } from "../core/coverage/gaps.ts";
 import type { Change } from "../core/coverage/lineage.ts";
 import type { Built, Findings, Segments } from "../core/coverage/segment.ts";
 import type { DatasetName } from "../core/dataset/dataset.ts";
@@ -356,6 +357,8 @@ export interface Ledger {
   /** Whether another run, at work since `run` was planned, has the answer to exactly this request. */
   wasAnsweredMeanwhile(run: RunRecord, target: string): Promise<boolean>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
+  /** What answers that count no more had answered, by series in ingest order, each with the run that took it back. */
+  takenBack(dataset: DatasetName, version: number): Promise<ReadonlyMap<SeriesKey, readonly TakenBack[]>>;
   /** The last objects of a dataset, newest first. */
   newestObjects(dataset: DatasetName, version: number, limit: number): Promise<readonly ObjectRecord[]>;
   /** Business now of the first run that asked for each key; `*` for what many series share. */

@@ -128,7 +128,10 @@ describe("revert", () => {
     const reverted = await at.json("revert", first.json.run_id, "--reason", "a bad answer");
     expect(reverted.exit, reverted.err).toBe(0);
     for (const rows of (await stored(at)).values()) expect(rows).toEqual([]);
-    expect((await at.json("gaps", "ohlcv", "--check")).exit).toBe(3);
+    const lacking = await at.json("gaps", "ohlcv", "--check");
+    expect(lacking.exit).toBe(3);
+    const reasons = lacking.json.gaps.map(({ reason }: { reason: string }) => reason);
+    expect(new Set(reasons)).toEqual(new Set([`taken back by ${reverted.json.run_id}`]));
     for (const line of ["audit verify"]) expect((await at.json(...line.split(" "))).exit).toBe(0);
     const refilled = await at.json("run", "ohlcv+");
     expect([refilled.exit, refilled.json.rows.inserted]).toEqual([0, first.json.rows.inserted]);

@@ -1,3 +1,5 @@
+import type { TakenBack } from "../../core/coverage/gaps.ts";
+import type { SeriesKey } from "../../core/dataset/series.ts";
 import type { ChunkProgress, ChunkRecord, Ledger, ObjectRecord } from "../../engine/ledger-port.ts";
 import { toObject } from "./chunk-rows.ts";
 import { companyOf } from "./company.ts";
@@ -14,6 +16,7 @@ type PageLedger = Pick<
   | "answeredTargets"
   | "wasAnsweredMeanwhile"
   | "objectsOfDataset"
+  | "takenBack"
 >;
 
 /** Answers that reached bronze: a page's object and its chunk's progress become true together. */
@@ -114,6 +117,28 @@ export function pageLedger(ledger: LedgerDatabase): PageLedger {
         .orderBy("ordinal")
         .execute();
       return rows.map(toObject);
+    },
+
+    async takenBack(dataset, version) {
+      const rows = await db
+        .selectFrom("object")
+        .innerJoin("chunk", "chunk.id", "object.excluded_by")
+        .selectAll("object")
+        .select("chunk.run_id as taken_by")
+        .where("object.dataset", "=", dataset)
+        .where("object.version", "=", version)
+        .orderBy("object.ordinal")
+        .execute();
+      const spans = new Map<SeriesKey, TakenBack[]>();
+      for (const row of rows) {
+        const { keys, answered } = toObject(row);
+        for (const key of keys) {
+          const known = spans.get(key) ?? [];
+          if (known.length === 0) spans.set(key, known);
+          known.push({ ...answered, by: row.taken_by });
+        }
+      }
+      return spans;
     },
   };
 }

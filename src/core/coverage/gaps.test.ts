@@ -7,7 +7,7 @@ import { type Series, seriesKey } from "../dataset/series.ts";
 import { DAY, HOUR, type Instant, instant, MINUTE } from "../time/instant.ts";
 import type { Interval } from "../time/interval.ts";
 import { type IntervalSet, intersect, normalize, subtract } from "../time/interval-set.ts";
-import { type Gap, gapSet, placeOf, type Standing, standingOf, type Waiver } from "./gaps.ts";
+import { type Gap, gapSet, placeOf, type Standing, standingOf, type TakenBack, type Waiver } from "./gaps.ts";
 import { applyFindings, applyUnanswered, type Segment, type Segments, setOf } from "./segment.ts";
 
 const hours: Axis = {
@@ -68,6 +68,21 @@ describe("gaps", () => {
       "04-05 disputed 1: 3 rows were published, 2 are stored",
       "05-06 failed 1: server-error: http 500",
       "06-08 refused 2: plan does not include it",
+    ]);
+  });
+
+  it("name the run that took an answer back, the latest of several, where nobody has asked since", () => {
+    const segments: Segments = [segment("failed", 4, 5, "timed out"), segment("covered", 8, 24, null)];
+    const takenBack = [
+      { ...hoursOf(1, 6), by: "run-1" },
+      { ...hoursOf(3, 10), by: "run-2" },
+    ];
+    expect(stand(hours, segments, { takenBack }).gaps.map(words)).toEqual([
+      "00-01 never-asked 1: never asked",
+      "01-03 never-asked 2: taken back by run-1",
+      "03-04 never-asked 1: taken back by run-2",
+      "04-05 failed 1: timed out",
+      "05-08 never-asked 3: taken back by run-2",
     ]);
   });
 
@@ -246,6 +261,7 @@ function stand(
     readonly refusedAt?: Instant | null;
     readonly leaveOut?: "fresh" | IntervalSet;
     readonly waivers?: readonly Waiver[];
+    readonly takenBack?: readonly TakenBack[];
   },
 ): Standing {
   const { span: asked = DAY_ONE, now = NOW, refusedAt = null, leaveOut = "fresh", waivers = [] } = options;
@@ -256,6 +272,7 @@ function stand(
     refusedAt: () => refusedAt,
     leaveOut,
     waivers,
+    takenBack: options.takenBack ?? [],
   });
 }
 

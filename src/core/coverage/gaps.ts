@@ -4,7 +4,7 @@ import type { Series } from "../dataset/series.ts";
 import { countSlots, countSlotsOf } from "../time/grid.ts";
 import { DAY, type Instant } from "../time/instant.ts";
 import { type Interval, overlaps } from "../time/interval.ts";
-import { EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
+import { clip, EMPTY, type IntervalSet, intersect, subtract } from "../time/interval-set.ts";
 import { cut, type Segment, type Segments, setOf, spansOf } from "./segment.ts";
 
 /** Why a due stretch is not there. */
@@ -65,6 +65,11 @@ export interface Waiver extends Interval {
   readonly actor: string;
 }
 
+/** A stretch that was answered once; the answer was taken back by a later run. */
+export interface TakenBack extends Interval {
+  readonly by: string;
+}
+
 /** What is known of a series whose rows are made from other datasets, beside its segments. */
 export interface Making {
   /** Where every required input was answered. */
@@ -89,6 +94,8 @@ export function standingOf(
     readonly refusedAt: (segment: Segment) => Instant | null;
     readonly leaveOut: "fresh" | IntervalSet;
     readonly waivers?: readonly Waiver[];
+    /** Only tells why a gap that nobody has asked since is one. */
+    readonly takenBack?: readonly TakenBack[];
     /** Present where the series' rows are made from other datasets. */
     readonly making?: Making | null;
   },
@@ -113,7 +120,9 @@ export function standingOf(
   const waived = excused(options.waivers ?? [], excusable);
   const open = subtract(lacking, spansOf(waived));
   const unsatisfied = segments.filter((segment) => segment.state !== "covered" && segment.state !== "empty");
-  const found = options.making ? unmadeGaps(series, open, options.making) : openGaps(series, open, unsatisfied);
+  const found = options.making
+    ? unmadeGaps(series, open, options.making)
+    : openGaps(series, open, unsatisfied, options.takenBack ?? []);
   const gaps = mergeNeighbours(found, fullDue);
   const count = (set: IntervalSet): number => countSlotsOf(axis.grid, set);
   const coveredSlots = count(subtract(intersect(due, setOf(segments, "covered")), stale));
@@ -170,7 +179,12 @@ function sharedDueSet(
   return due;
 }
 
-function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segment[]): readonly Gap[] {
+function openGaps(
+  series: Series,
+  open: IntervalSet,
+  unsatisfied: readonly Segment[],
+  takenBack: readonly TakenBack[],
+): readonly Gap[] {
   const { grid } = series.axis;
   const known = cut(unsatisfied, open).map(
     (segment): Gap => ({
@@ -182,17 +196,27 @@ function openGaps(series: Series, open: IntervalSet, unsatisfied: readonly Segme
       chunk: segment.chunk,
     }),
   );
-  const never = subtract(open, spansOf(known)).map(
-    (span): Gap => ({
+  const neverAsked =
+    (reason: string) =>
+    (span: Interval): Gap => ({
       start: span.start,
       end: span.end,
       cause: "never-asked",
       slots: countSlots(grid, span),
-      reason: "never asked",
+      reason,
       chunk: null,
-    }),
-  );
-  return known.length === 0 ? never : [...known, ...never].sort((a, b) => a.start - b.start);
+    });
+  let left = subtract(open, spansOf(known));
+  const returned: Gap[] = [];
+  // Of several that took the same back, the latest is named.
+  for (const { start, end, by } of takenBack.toReversed()) {
+    const own = clip(left, { start, end });
+    returned.push(...own.map(neverAsked(`taken back by ${by}`)));
+    left = subtract(left, own);
+  }
+  const never = left.map(neverAsked("never asked"));
+  const isPlain = known.length === 0 && returned.length === 0;
+  return isPlain ? never : [...known, ...returned, ...never].sort((a, b) => a.start - b.start);
 }
 
 /** Gaps of a made series: stale, never made although its inputs are there, or without inputs. */

@@ -1,4 +1,4 @@
-import { type Making, type Standing, standingOf, type Waiver } from "../../core/coverage/gaps.ts";
+import { type Making, type Standing, standingOf, type TakenBack, type Waiver } from "../../core/coverage/gaps.ts";
 import { type Change, oldestSeen, readyBy, readySet, staleSet } from "../../core/coverage/lineage.ts";
 import { type Segments, setOf } from "../../core/coverage/segment.ts";
 import type { Dataset, DatasetName, TransformInput } from "../../core/dataset/dataset.ts";
@@ -155,6 +155,7 @@ export async function scopeOf(
       refusedAt: (segment) => truth.refusedAt(series, segment.chunk ?? ""),
       leaveOut: leaveOut === "fresh" ? leaveOut : (leaveOut.get(`${series.dataset} ${series.key}`) ?? EMPTY),
       waivers: truth.waiversOf(series),
+      takenBack: truth.takenBackOf(series),
       making,
     });
     scoped.push({ dataset, series, entry, requested, segments, standing, making });
@@ -199,6 +200,7 @@ interface Truth {
   segmentsOf(series: Pick<Series, "dataset" | "version" | "key">): Segments;
   makingOf(series: Series): Making | null;
   waiversOf(series: Series): readonly Waiver[];
+  takenBackOf(series: Series): readonly TakenBack[];
   refusedAt(series: Series, chunk: string): Instant | null;
 }
 
@@ -229,12 +231,31 @@ async function readTruth(
   const making = await readMaking(project, bound, made, segmentsOf);
   const decided = await project.ledger.decisions({ kinds: ["waive", "unwaive"] });
   const waivers = waiversAt(decided, now);
+  const takenBack = await readTakenBack(project, bound, names);
   return {
     segmentsOf,
     makingOf: (series) => making.get(cellKey(series)) ?? null,
+    takenBackOf: (series) => takenBack.get(cellKey(series)) ?? [],
     waiversOf: (series) => waivers.get(cellKey(series)) ?? [],
     refusedAt: (series, chunk) => refused.get(series.dataset)?.get(chunk) ?? null,
   };
+}
+
+/** What reverts took back of `names`, by cell. */
+async function readTakenBack(
+  { ledger }: Project,
+  bound: BoundPipeline,
+  names: ReadonlySet<DatasetName>,
+): Promise<ReadonlyMap<string, readonly TakenBack[]>> {
+  const found = new Map<string, readonly TakenBack[]>();
+  if ((await ledger.decisions({ kinds: ["exclude"] })).length === 0) return found;
+  for (const dataset of names) {
+    const { version } = datasetNamed(bound, dataset);
+    for (const [key, spans] of await ledger.takenBack(dataset, version)) {
+      found.set(cellKey({ dataset, version, key }), spans);
+    }
+  }
+  return found;
 }
 
 /** The keys of `name` among the series asked for and their inputs; undefined where that would be a long list. */

@@ -63,7 +63,7 @@ export function why(planId: string, cell: string) {
           ? "session    none: the calendar is closed, nothing is due"
           : `session    ${sessions[0]?.date}: ${formatInstant(sessions[0]?.open ?? slot.start)} to ${formatInstant(sessions[0]?.close ?? slot.end)}${sessions[0]?.early ? " (early close)" : ""}`,
         `due        ${due ? "yes" : `no: outside ${planned.effective === null ? "everything" : formatInterval(planned.effective)}, its lifetime, or not settled at ${formatInstant(plan.businessNow)}`}`,
-        `truth      ${segment ? `${segment.state}, asked ${segment.asked} times${segment.reason === null ? "" : `: ${segment.reason}`}` : "never asked"}`,
+        `truth      ${segment ? `${segment.state}, asked ${segment.asked} times${segment.reason === null ? "" : `: ${segment.reason}`}` : (gap?.reason ?? "never asked")}`,
         `gap        ${gap ? `${formatInterval(gap)}, ${gap.slots} slots, ${placeOf(one.standing, one.segments, gap)}: ${gap.reason}` : "no"}`,
         `request    ${target === undefined ? "none in this plan" : `${step?.source} ${target}`}`,
       ];
