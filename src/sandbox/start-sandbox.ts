@@ -46,6 +46,8 @@ export interface SandboxOptions extends WorldOptions {
 export interface Sandbox extends AsyncDisposable {
   /** `http://127.0.0.1:<port>`, the base of the providers' paths. */
   readonly url: string;
+  /** Names of the contracts that it has data for. */
+  readonly contracts: readonly string[];
   /**
    * Moves the present, also backwards; requests under way may still see the one before.
    * @throws RangeError when `ms` is no instant
@@ -95,6 +97,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
   return {
     url: front.origin,
+    contracts: world.providers.map(({ name }) => name),
     setNow: (ms) => front.setNow(ms),
     report: () => front.report(),
     close,

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { host } from "../../src/main.ts";
+import { writeSmallSales } from "../../src/sandbox/retail/small-sales.ts";
+import { writeSmallWorld } from "../../src/sandbox/small-world.ts";
 import type { Host } from "../../src/surfaces/cli/host.ts";
 import { command, dailyBars, type Ended, KEY, type World, weekdays, world } from "./kit.ts";
 
@@ -392,15 +394,31 @@ describe("a project", () => {
     expect((await at.cli("runs")).out).toMatch(new RegExp(` interrupted .* – +${figures.calls} +\\d+ +– `));
   });
 
+  const stopped: Host = {
+    ...host,
+    async sandbox(options) {
+      const running = await host.sandbox(options);
+      setImmediate(() => process.emit("SIGINT"));
+      return running;
+    },
+  };
+
+  it("announces the contracts that the sandbox has data for, and how each is asked", async () => {
+    const sales = await writeSmallSales([{ sold_at: "2026-01-05 10:00:00" }]);
+    const candles = await writeSmallWorld([daily("AAPL")]);
+    try {
+      const shop = await command(stopped, ["sandbox", "--data", sales]);
+      expect(shop.out).toMatch(/^Sandbox at (\S+) \(sales, klk\), .*\n {2}SALES_BASE_URL=\1 .*\n {2}KLK_BASE_URL=\1 /);
+      expect(shop.out).not.toMatch(/polygon/i);
+      const market = await command(stopped, ["sandbox", "--data", candles]);
+      expect(market.out).toMatch(/^Sandbox at (\S+) \(polygon, binance, fmp\), .*\n {2}POLYGON_BASE_URL=\1 /);
+      expect(market.out).not.toContain("KLK");
+    } finally {
+      for (const dir of [sales, candles]) await rm(dir, { recursive: true, force: true });
+    }
+  });
+
   it("serves the sandbox until it is stopped, its counts the only document", async () => {
-    const stopped: Host = {
-      ...host,
-      async sandbox(options) {
-        const running = await host.sandbox(options);
-        setImmediate(() => process.emit("SIGINT"));
-        return running;
-      },
-    };
     const ended = await command(stopped, ["--json", "sandbox", "--limit", "5/min"]);
     expect(ended.exit).toBe(0);
     expect(ended.json).toMatchObject({ requests: 0 });

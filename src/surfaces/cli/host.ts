@@ -43,6 +43,8 @@ export interface SandboxOptions {
 
 export interface RunningSandbox {
   readonly url: string;
+  /** Names of the contracts that its data directory serves. */
+  readonly contracts: readonly string[];
   report(): unknown;
   close(): Promise<void>;
 }

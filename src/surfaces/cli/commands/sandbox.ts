@@ -10,6 +10,15 @@ interface SandboxFlags {
   readonly now?: string;
 }
 
+/** By contract, what a project is told so that it asks the sandbox. */
+const ASKED_BY: Readonly<Record<string, (url: string) => string>> = {
+  polygon: (url) => `POLYGON_BASE_URL=${url} POLYGON_API_KEY=sandbox retrofill run ohlcv`,
+  binance: (url) => `BINANCE_BASE_URL=${url} retrofill run ohlcv`,
+  fmp: (url) => `FMP_BASE_URL=${url} FMP_API_KEY=sandbox retrofill run ohlcv.earnings`,
+  klk: (url) => `KLK_BASE_URL=${url} retrofill run retail`,
+  sales: (url) => `SALES_BASE_URL=${url} SALES_API_KEY=sandbox retrofill run retail`,
+};
+
 /** Serves until it is stopped, then prints what it counted. */
 export function sandbox(flags: SandboxFlags) {
   return async ({ host, output, signal }: Context): Promise<number> => {
@@ -23,9 +32,13 @@ export function sandbox(flags: SandboxFlags) {
     });
     // With --json stdout is kept for the counts at the end; the address is needed now.
     const say = output.json ? (text: string): void => void process.stderr.write(`${text}\n`) : output.line;
-    say(`Sandbox at ${running.url} (Polygon's contract), Ctrl-C ends it`);
-    say(`  POLYGON_BASE_URL=${running.url} POLYGON_API_KEY=sandbox retrofill run ohlcv`);
-    say(`  counts: ${running.url}/sandbox/report`);
+    const { url, contracts } = running;
+    say(`Sandbox at ${url} (${contracts.join(", ")}), Ctrl-C ends it`);
+    for (const contract of contracts) {
+      const asked = ASKED_BY[contract];
+      if (asked !== undefined) say(`  ${asked(url)}`);
+    }
+    say(`  counts: ${url}/sandbox/report`);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
