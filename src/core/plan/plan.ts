@@ -141,6 +141,8 @@ export interface Cost {
   readonly minutes: number;
   /** Due slots in what is asked: rows at most on the regular session. */
   readonly rows: number;
+  /** Slots have many rows: `rows` is what slots brought in the last answers times the slots, and no bound. */
+  readonly rowsMeasured?: boolean;
   /** Bronze, store, history and ledger on disk, estimated. */
   readonly bytes: number;
   readonly providers: readonly {

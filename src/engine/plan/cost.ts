@@ -10,7 +10,7 @@ export async function costOf(
   project: Project,
   bound: BoundPipeline,
   steps: readonly Step[],
-  known: Pick<Cost, "rows" | "bytes" | "choices" | "savedCalls" | "yearlyBytes">,
+  known: Pick<Cost, "rows" | "rowsMeasured" | "bytes" | "choices" | "savedCalls" | "yearlyBytes">,
 ): Promise<Cost> {
   const providers: Cost["providers"][number][] = [];
   for (const provider of providersOf(bound)) {

@@ -67,6 +67,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
   const choices: Choice[] = [];
   const arrivals: Arrival[] = [];
   let rows = 0;
+  let rowsMeasured = false;
   for (const dataset of datasets) {
     const own = scoped.filter((one) => one.dataset === dataset);
     const asking = own.filter(({ series }) => series.source !== null);
@@ -81,7 +82,10 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     const fetches = fetchSteps(planned, pathsOf(bound, dataset, request));
     steps.push(...(await inPhases(bound, own, fetches.steps, { ...request, now })));
     choices.push(...fetches.choices);
-    rows += fetches.rows;
+    const arrival = await arrivalOf(project, dataset, asking, { ...fetches, now });
+    const hasLines = (dataset.rowKey ?? []).length > 0;
+    rows += hasLines ? Math.round(arrival.received) : fetches.rows;
+    rowsMeasured ||= hasLines;
     const { windows, slots } = windowsToMake(bound, dataset, own, {
       before: steps,
       all: isRemaking(request),
@@ -90,7 +94,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
     for (const [id, made] of slots) making.set(id, made);
     const made = [...slots.values()].reduce((sum, { fresh }) => sum + fresh, 0);
     rows += made;
-    arrivals.push({ ...(await arrivalOf(project, dataset, asking, { ...fetches, now })), made });
+    arrivals.push({ ...arrival, made });
     steps.push({
       kind: "build",
       dataset: dataset.name,
@@ -108,6 +112,7 @@ export async function makePlan(project: Project, asked: Request, options: PlanOp
       : null;
   const cost = await costOf(project, bound, steps, {
     rows,
+    ...(rowsMeasured ? { rowsMeasured } : {}),
     bytes: diskSpace(arrivals),
     choices,
     savedCalls: savedCalls(bound, scoped),

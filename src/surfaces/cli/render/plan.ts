@@ -73,7 +73,8 @@ function printCost(output: Output, plan: Plan): void {
     }
   }
   if (cost.calls > 0) output.line(`  time     ${duration(cost.minutes * 60_000)} at the limit of ${plan.limits}`);
-  output.line(`  rows     up to ${count(cost.rows)} on regular sessions, about ${bytes(cost.bytes)} on disk`);
+  const rows = cost.rowsMeasured ? `about ${count(cost.rows)}` : `up to ${count(cost.rows)} on regular sessions`;
+  output.line(`  rows     ${rows}, about ${bytes(cost.bytes)} on disk`);
   if (cost.yearlyBytes !== undefined) output.line(`  growth   bronze by about ${bytes(cost.yearlyBytes)} a year`);
   output.line(
     `  settings ${Object.entries(plan.settings)
@@ -165,10 +166,12 @@ function askedTable(plan: Plan, asked: readonly SeriesPlan[]): readonly string[]
         : reasonText(missing),
       ...(isAgain ? [again === 0 ? "" : count(again)] : []),
       count(series.reduce((sum, one) => sum + one.calls, 0)),
-      count(series.reduce((sum, one) => sum + one.gapSlots, 0)),
+      // Where a slot has many rows, slots bound nothing.
+      ...(plan.cost.rowsMeasured ? [] : [count(series.reduce((sum, one) => sum + one.gapSlots, 0))]),
     ];
   });
-  const header = ["KEY", "MISSING SLOTS", "WHY", ...(isAgain ? ["ASKED AGAIN"] : []), "CALLS", "ROWS ≤"];
+  const bound = plan.cost.rowsMeasured ? [] : ["ROWS ≤"];
+  const header = ["KEY", "MISSING SLOTS", "WHY", ...(isAgain ? ["ASKED AGAIN"] : []), "CALLS", ...bound];
   return table(header, rows, isAgain ? [3, 4, 5] : [3, 4]);
 }
 
