@@ -811,7 +811,7 @@ describe("run retail --phases", () => {
     const { out } = await world.cli("run", "retail", "--phases");
     // Eight days, three at a time.
     expect(out.match(/^ *error .*$/gm)).toEqual([
-      expect.stringMatching(/tienda_02: .*SUC007 no existe.* \(3 times\)$/),
+      expect.stringMatching(/tienda_02 .*: .*SUC007 no existe.* \(3 times\)$/),
     ]);
   });
 });
