@@ -5,7 +5,10 @@ import { gunzipSync } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
 import { host } from "../../src/main.ts";
+import { STORES } from "../../src/pipelines/retail/stores.ts";
+import type { SmallLine } from "../../src/sandbox/retail/small-sales.ts";
 import { command, days } from "../e2e/kit.ts";
+import { retailWorld } from "../e2e/retail-kit.ts";
 
 const data = process.env.RETROFILL_DATA;
 
@@ -36,6 +39,18 @@ const SETS: readonly RealSet[] = [
       presentIn([join(retail, "iowa-liquor/invoice-lines_2019-2022.csv.gz")], ([, date = "", store]) => [
         `s${store}`,
         date,
+      ]),
+  },
+  {
+    title: "baskets of a sample of households in 196 groceries (complete journey), most days without one",
+    sql: `select 's' || store_id as ubicacion_id, basket_id || '_L' || product_id as numero_factura,
+        replace(transaction_timestamp, 'Z', '') as fecha_venta, product_id as producto_id,
+        quantity as cantidad_vendida, sales_value as venta_total
+      from read_csv(':retail/completejourney/transactions.csv.gz', all_varchar = true)`,
+    present: (retail) =>
+      presentIn([join(retail, "completejourney/transactions.csv.gz")], (cells) => [
+        `s${cells[1]}`,
+        (cells[10] ?? "").slice(0, 10),
       ]),
   },
   {
@@ -94,6 +109,60 @@ describe.skipIf(data === undefined)("days that real stores lack", () => {
       await rm(dir, { recursive: true, force: true });
     }
   });
+});
+
+describe.skipIf(data === undefined)("sales of real stores that are asked from an endpoint", () => {
+  /** Three groceries under the names of stores of ours. */
+  const NAMES: Readonly<Record<string, string>> = { "356": "tienda_01", "292": "tienda_02", "343": "tienda_03" };
+
+  it.each(["klk", "sales"] as const)(
+    "come as they were sold, by the %s contract (complete journey)",
+    async (contract) => {
+      const known = STORES.filter(({ id }) => Object.values(NAMES).includes(id)).map(
+        ({ id, name, branch, warehouse, region }) => ({ id, name, branch, warehouse, region }),
+      );
+      const text = gunzipSync(
+        await readFile(join(data ?? "", "retail/completejourney/transactions.csv.gz")),
+      ).toString();
+      const sold = text
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split(","))
+        .filter(([, store = "", , , , , , , , , at = ""]) => store in NAMES && at < "2017-07-01");
+      const lines = sold.map(
+        ([, store = "", basket = "", product = "", quantity = "", value = "", , , , , at = ""], i): SmallLine => {
+          const own = known.find(({ id }) => id === NAMES[store]);
+          return {
+            store: own?.id ?? "",
+            warehouse: own?.warehouse ?? "",
+            sold_at: at.slice(0, 19).replace("T", " "),
+            invoice: basket,
+            line: i + 1,
+            product,
+            quantity,
+            total: value,
+            version: i + 1,
+          };
+        },
+      );
+      await using world = await retailWorld(lines, {
+        now: "2017-07-01T06:00:00Z",
+        contract,
+        stores: known.map(({ id }) => id),
+        manifest: { stores: known },
+        retail: { since: "2017-01-02", chunkDays: 5, repairRounds: 1 },
+      });
+      const asked = sold.filter(([, , , , , , , , , , at = ""]) => at >= "2017-01-02");
+      expect(asked.length).toBeGreaterThan(1_000);
+      const run = await world.json("run", "retail");
+      expect(run.json.rows).toMatchObject({ inserted: asked.length, quarantined: 0, retracted: 0 });
+      const [row] = await world.rows("select count(*)::int as n, sum(venta_total)::varchar as total from ventas");
+      const cents = asked.reduce((sum, [, , , , , value = "0"]) => sum + Math.round(Number(value) * 100), 0);
+      expect([row?.n, Math.round(Number(row?.total) * 100)]).toEqual([asked.length, cents]);
+      const again = await world.json("run", "retail", "--again");
+      expect(again.json.rows).toMatchObject({ inserted: 0, updated: 0, retracted: 0, unchanged: asked.length });
+    },
+  );
 });
 
 /** One file a store with the columns that a `ventas` table is exported with; returns the rows of all. */
