@@ -125,11 +125,16 @@ ${overTime(document)}
 
 function completeness({ noun, layout }: CoverageDocument): string {
   const against = layout === "days" ? "months" : "columns";
+  // Reports of days have two other shares, of every day of a window and from first to last.
+  const help =
+    layout === "days"
+      ? '<p class="help">Shares of the days that are due: closed days count in neither part.</p>\n'
+      : "";
   return `<section class="card" aria-labelledby="matrix-title">
 <div class="heading"><h2 id="matrix-title">Completeness</h2>
 <div class="tools"><input id="filter" type="search" placeholder="Filter ${escapeHtml(noun.many)}" aria-label="Filter ${escapeHtml(noun.many)}">
 <label><input id="only-open" type="checkbox"> only with gaps</label><span id="shown" class="found" role="status"></span></div></div>
-<div id="matrix" class="wide tall" tabindex="0" role="region" aria-label="Completeness, ${escapeHtml(noun.many)} against ${against}"></div>
+${help}<div id="matrix" class="wide tall" tabindex="0" role="region" aria-label="Completeness, ${escapeHtml(noun.many)} against ${against}"></div>
 <p id="none-shown" class="calm" hidden>Nothing matches.</p>
 </section>`;
 }
