@@ -9,7 +9,7 @@ export function newId(kind: "plan" | "run", at: Instant, random: () => number): 
   return `${kind}-${stamp}-${tail}`;
 }
 
-/** The run that the id of a chunk or publication begins with. */
+/** The run that the id of a chunk or publication begins with, or the name of a file that begins with such an id. */
 export function runOf(chunkId: string): string {
-  return chunkId.slice(0, chunkId.lastIndexOf("."));
+  return chunkId.slice(0, chunkId.indexOf("."));
 }

@@ -101,6 +101,14 @@ function ignoreAbsent(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }
 
+/** Of random instants; printed, and set by KILL_SEED to have the same ones again. */
+export const SEED = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 1e9));
+
+/** A kill at the `nth` time that something happens. */
+export const killAt = (at: string, when: KillPoint["when"], nth = 1, text?: string): Kill => ({
+  point: { at, when, nth, ...(text === undefined ? {} : { text }) },
+});
+
 export type Kill = { readonly point: KillPoint } | { readonly afterMs: number };
 
 export interface Campaign {

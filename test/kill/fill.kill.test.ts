@@ -7,18 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openProject } from "../../src/main.ts";
 import { randomNumbers } from "../../src/sandbox/random.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/start-sandbox.ts";
-import { type Campaign, differences, fill, type Kill, proofOf, stateOf, work } from "./campaign.ts";
-import type { KillPoint } from "./kill-points.ts";
+import { type Campaign, differences, fill, type Kill, killAt as p, proofOf, SEED, stateOf, work } from "./campaign.ts";
 import { CONCURRENCY, LIMIT, moveOn, NOW, sourceEnv, writeProject, writeWorld } from "./world.ts";
 
 /** Instants at which fills are killed, in all; KILL_COUNT sets another number. */
 const KILLS = Number(process.env.KILL_COUNT ?? 100);
-/** Of the random instants; printed, and set by KILL_SEED to have the same ones again. */
-const SEED = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 1e9));
 
-const p = (at: string, when: KillPoint["when"], nth = 1, text?: string): Kill => ({
-  point: { at, when, nth, ...(text === undefined ? {} : { text }) },
-});
 const BODY = "\\.json\\.gz$";
 const SIDECAR = "\\.meta\\.json$";
 const IMAGE = "\\.parquet$";

@@ -20,17 +20,15 @@ import {
   type Job,
   type Kill,
   lastRun,
+  killAt as p,
   proofOf,
+  SEED,
   stateOf,
   work,
 } from "./campaign.ts";
-import type { KillPoint } from "./kill-points.ts";
 import { LIMIT, moveOn, NOW, sourceEnv, writeProject, writeWorld } from "./world.ts";
 
 // What is made without asking: features and adjusted candles, tables made anew from bronze, runs that are taken back.
-
-/** Of the random instants; printed, and set by KILL_SEED to have the same ones again. */
-const SEED = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 1e9));
 
 /** Bars of half an hour and longer: rows enough for several publications of this size. */
 const MARKET = { only: ["30m", "1h", "1d"], publishRows: 1_000 };
@@ -38,9 +36,6 @@ const EVENTS = "ohlcv.stock_splits,ohlcv.dividends";
 const ALL = `ohlcv+,${EVENTS}`;
 const DATASETS = [marketData, marketDataV2, stockSplits, dividends, adjustmentFactors, adjusted];
 
-const p = (at: string, when: KillPoint["when"], nth = 1, text?: string): Kill => ({
-  point: { at, when, nth, ...(text === undefined ? {} : { text }) },
-});
 const IMAGE = "history.dataset=ohlcv.market_data.version=1.[^/]*parquet$";
 const INSERTED = "history.dataset=ohlcv.market_data_v2.version=1.inserted.[^/]*parquet$";
 const SCRATCH = "rebuild\\.history.*parquet$";

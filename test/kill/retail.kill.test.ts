@@ -12,21 +12,15 @@ import { randomNumbers } from "../../src/sandbox/random.ts";
 import { minuteLines, writeSmallSales } from "../../src/sandbox/retail/small-sales.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { command, days } from "../e2e/kit.ts";
-import { fill, type Kill } from "./campaign.ts";
-import type { KillPoint } from "./kill-points.ts";
+import { fill, type Kill, killAt as p, SEED } from "./campaign.ts";
 
 const NOW = "2026-02-02T06:00:00Z";
 const CONCURRENCY = 2;
-const SEED = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 1e9));
 
 const STORES = [
   { id: "tienda_01", name: "PERIFERICO", branch: "SUC001", warehouse: "APP-TPF", region: "Valencia" },
   { id: "tienda_08", name: "BOSQUE", branch: "SUC002", warehouse: "APP-TBQ", region: "Valencia" },
 ];
-
-const p = (at: string, when: KillPoint["when"], nth = 1, text?: string): Kill => ({
-  point: { at, when, nth, ...(text === undefined ? {} : { text }) },
-});
 
 /** Named instants, each list the kills of one fill in this order. */
 const NAMED: Readonly<Record<string, readonly Kill[]>> = {

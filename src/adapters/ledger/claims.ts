@@ -40,8 +40,8 @@ export function claimLedger(ledger: LedgerDatabase): Pick<Ledger, "claimFetches"
             held.push(row.id);
           } else if (free.length < limit) free.push(row.id);
         }
-        const doubtful =
-          (await companyOf(tx.db, run).limit(1).executeTakeFirst()) !== undefined ? [...held, ...free] : held;
+        const hadCompany = free.length > 0 && (await companyOf(tx.db, run).limit(1).executeTakeFirst()) !== undefined;
+        const doubtful = hadCompany ? [...held, ...free] : held;
         if (doubtful.length > 0)
           await tx.db.updateTable("chunk").set({ recheck: 1 }).where("id", "in", doubtful).execute();
         const claimed = await take(tx, run, free, now);

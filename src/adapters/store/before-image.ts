@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Dataset } from "../../core/dataset/dataset.ts";
+import { runOf } from "../../engine/ids.ts";
 import { syncPath } from "../sync.ts";
 import type { Writing } from "./context.ts";
 import { hasRows, rowsOf } from "./rows.ts";
@@ -65,11 +66,6 @@ export async function sweepImages({ connection, request }: Writing, history: str
     const stray = names.filter((name) => !committed.has(name) && runs.has(runOf(name)));
     for (const name of stray) await rm(join(folder, name), { force: true });
   }
-}
-
-/** The run that a publication's id, or its image's name, begins with. */
-function runOf(publication: string): string {
-  return publication.slice(0, publication.indexOf("."));
 }
 
 /** Removes the image of a publication that did not commit. */

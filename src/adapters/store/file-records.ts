@@ -32,7 +32,9 @@ function alike(objects: readonly ObjectRecord[]): readonly (readonly ObjectRecor
   const groups = new Map<string, ObjectRecord[]>();
   for (const object of objects) {
     const id = `${object.strict} ${object.layout}`;
-    groups.set(id, [...(groups.get(id) ?? []), object]);
+    const own = groups.get(id) ?? [];
+    if (own.length === 0) groups.set(id, own);
+    own.push(object);
   }
   return [...groups.values()];
 }
