@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { isOneLine } from "../src/adapters/bronze/bronze.ts";
 import { duckdbStore, STORE_DEFAULTS } from "../src/adapters/store/duckdb-store.ts";
 import { dueSet } from "../src/core/dataset/axis.ts";
 import type { Series } from "../src/core/dataset/series.ts";
@@ -147,6 +148,7 @@ async function makeBody(
     path,
     sha256: "",
     bytes: body.byteLength,
+    oneLine: isOneLine(body),
     answered: window,
     rows: bars.length,
     strict: true,

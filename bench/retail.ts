@@ -205,6 +205,7 @@ async function makeAnswer(
     path,
     sha256: "",
     bytes: Buffer.byteLength(body),
+    oneLine: true,
     answered,
     rows: sales.length,
     strict: true,

@@ -24,6 +24,8 @@ export interface BronzeObject {
   /** Of the body as received, before compression. */
   readonly sha256: string;
   readonly bytes: number;
+  /** Whether it is one line, which readers of lines take at once instead of looking for its end. */
+  readonly oneLine: boolean;
 }
 
 /** Written beside each body: enough to commit it after a crash without asking again. */

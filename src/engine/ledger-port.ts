@@ -119,11 +119,13 @@ export interface ObjectRecord {
   /** Of the decoded body. */
   readonly sha256: string;
   readonly bytes: number;
+  /** The body is one line. */
+  readonly oneLine: boolean;
   /** The stretch that this page answered completely. */
   readonly answered: Interval;
   readonly rows: number;
   readonly strict: boolean;
-  /** The places that its strict records use, where the source's shape leaves some open. */
+  /** How its strict records can be read at once, where the source's shape leaves something open. */
   readonly layout: string | null;
   readonly businessNow: Instant;
   readonly receivedAt: Instant;

@@ -70,7 +70,7 @@ export type Outcome =
       readonly provisional: boolean;
       /** Every record has exactly the declared JSON types: it may be read on the fast path. */
       readonly strict: boolean;
-      /** The places that strict records use, where the shape leaves some open and all use the same; otherwise null. */
+      /** What strict records have in common where the shape leaves something open; null where they have nothing. */
       readonly layout: string | null;
     }
   | {
@@ -100,7 +100,7 @@ export type FieldType =
   | "string"
   /** A text that JSON would take for a finite number, such as `"0.01634790"`; read as DOUBLE. */
   | "decimal-text"
-  /** A finite number or a text that is one; read as VARCHAR, for a column that is a DECIMAL. */
+  /** A finite number or a text that is one, for a column that is a DECIMAL: read as what can be cast to it exactly. */
   | "decimal"
   /** A text `YYYY-MM-DD`; read as BIGINT, epoch milliseconds of its UTC midnight. */
   | "date"

@@ -42,6 +42,7 @@ export function fileBronze(root: string): Bronze {
         path: relative(root, path),
         sha256: createHash("sha256").update(body).digest("hex"),
         bytes: body.byteLength,
+        oneLine: isOneLine(body),
       });
       // The sidecar first: an orphan is complete exactly when its body has its final name.
       await writeDurably(join(folder, name + SIDECAR), Buffer.from(`${JSON.stringify(sidecar)}\n`));
@@ -104,6 +105,14 @@ export function fileBronze(root: string): Bronze {
       return found;
     },
   };
+}
+
+const NEWLINE = 0x0a;
+
+/** A newline at the end only ends the line. */
+export function isOneLine(body: Buffer): boolean {
+  const at = body.indexOf(NEWLINE);
+  return at === -1 || at === body.byteLength - 1;
 }
 
 /** A body as it was received. */

@@ -192,6 +192,7 @@ async function publish(trial: TrialLedger, runId: string, options: { readonly ho
     path: `${chunk.id}-0.json.gz`,
     sha256: "00",
     bytes: 1,
+    oneLine: true,
     answered: chunk.window,
     rows: 8,
     strict: true,

@@ -72,6 +72,7 @@ export function toObject(row: Selectable<Tables["object"]>): ObjectRecord {
     path: row.path,
     sha256: row.sha256,
     bytes: row.bytes,
+    oneLine: row.one_line === 1,
     answered: { start: instant(row.start_ms), end: instant(row.end_ms) },
     rows: row.rows,
     strict: row.strict === 1,

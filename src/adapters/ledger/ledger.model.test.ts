@@ -545,6 +545,7 @@ function object(model: Model, claim: ChunkRecord, chunk: ModelChunk): Omit<Objec
     path: `bronze/${id}`,
     sha256: "00",
     bytes: 1,
+    oneLine: true,
     answered: { start: trialHour(chunk.from), end: trialHour(chunk.from + 1) },
     rows: 1,
     strict: true,

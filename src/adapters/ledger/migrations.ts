@@ -33,7 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
         dataset text not null, version integer not null, key text not null, keys text,
         source text not null, page integer not null,
         target text not null, path text not null, sha256 text not null, bytes bigint not null,
-        start_ms bigint not null, end_ms bigint not null, rows integer not null, strict integer not null, layout text,
+        one_line integer not null, start_ms bigint not null, end_ms bigint not null, rows integer not null, strict integer not null, layout text,
         business_now bigint not null, received_at bigint not null, excluded_by text)`,
       "create index object_by_chunk on object (chunk_id)",
       "create index object_by_run on object (run_id, target)",

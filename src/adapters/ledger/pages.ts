@@ -160,6 +160,7 @@ async function insertObject(tx: LedgerTx, chunk: ChunkRecord, object: Omit<Objec
       path: object.path,
       sha256: object.sha256,
       bytes: object.bytes,
+      one_line: object.oneLine ? 1 : 0,
       start_ms: object.answered.start,
       end_ms: object.answered.end,
       rows: object.rows,

@@ -86,6 +86,7 @@ export interface Tables {
     path: string;
     sha256: string;
     bytes: number;
+    one_line: number;
     start_ms: number;
     end_ms: number;
     rows: number;

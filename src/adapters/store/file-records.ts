@@ -31,7 +31,7 @@ export async function recordsQueries(
 function alike(objects: readonly ObjectRecord[]): readonly (readonly ObjectRecord[])[] {
   const groups = new Map<string, ObjectRecord[]>();
   for (const object of objects) {
-    const id = `${object.strict} ${object.layout}`;
+    const id = `${object.strict} ${object.layout} ${object.oneLine}`;
     const own = groups.get(id) ?? [];
     if (own.length === 0) groups.set(id, own);
     own.push(object);

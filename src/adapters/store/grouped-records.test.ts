@@ -16,6 +16,7 @@ import { marketData } from "../../pipelines/ohlcv/market-data.ts";
 import { ohlcvSettings } from "../../pipelines/ohlcv/settings.ts";
 import { polygonGrouped } from "../../sources/polygon/grouped.ts";
 import { polygonSource } from "../../sources/polygon/polygon.ts";
+import { isOneLine } from "../bronze/bronze.ts";
 import { duckdbStore } from "./duckdb-store.ts";
 
 const grouped = polygonGrouped();
@@ -140,6 +141,7 @@ async function publish(
     path,
     sha256: "",
     bytes: body.byteLength,
+    oneLine: isOneLine(body),
     chunkId: `r1.c${ordinal}`,
     runId: "r1",
     dataset: marketData.name,

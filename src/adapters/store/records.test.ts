@@ -9,6 +9,7 @@ import { layoutOf } from "../../engine/fetch/layout.ts";
 import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { MemberPath, RecordShape } from "../../engine/ports.ts";
+import { isOneLine } from "../bronze/bronze.ts";
 import { recordsQuery } from "./records.ts";
 
 /** Lists, as an exchange sends candles; `x` is a column that it has not. */
@@ -205,7 +206,7 @@ describe("records that may keep a field in one of several places", () => {
   ])("are read at once where all have %s", async (_what, body) => {
     const object = await put(JSON.stringify(body));
     expect(object).toMatchObject({ strict: true, layout: expect.any(String) });
-    const rows = [{ date: day, amount: "1.5", weight: "0.250", name: "x", never: null, unreadable: false }];
+    const rows = [{ date: day, amount: 1.5, weight: 0.25, name: "x", never: null, unreadable: false }];
     expect(await read([object], PARTS)).toMatchObject(rows);
     expect(await read([{ ...object, layout: null }], PARTS)).toMatchObject(rows);
     expect(await read([careful(object)], PARTS)).toMatchObject(rows);
@@ -221,10 +222,10 @@ describe("records that may keep a field in one of several places", () => {
     );
     expect(bare.layout).not.toBe(null);
     expect(await read([bare], PARTS)).toMatchObject([
-      { amount: "1", weight: null, name: null },
-      { amount: "2", weight: null, name: null },
+      { amount: 1, weight: null, name: null },
+      { amount: 2, weight: null, name: null },
     ]);
-    expect(await read([whole], PARTS)).toMatchObject([{ amount: "1", weight: "2", name: "x" }]);
+    expect(await read([whole], PARTS)).toMatchObject([{ amount: 1, weight: 2, name: "x" }]);
   });
 
   it.each([
@@ -251,13 +252,13 @@ describe("records that may keep a field in one of several places", () => {
         { date, sum: { amount: 2 } },
       ],
       // The name lies nowhere, the others where they do.
-      "bare 3 1 -1",
+      "bare 3 1 -1 short",
     ],
   ])("that %s are read all the same", async (_what, body, layout) => {
     const object = await put(JSON.stringify(body));
     const rows = [
-      { amount: "1", name: null },
-      { amount: "2", name: null },
+      { amount: 1, name: null },
+      { amount: 2, name: null },
     ];
     for (const one of [object, careful(object)]) expect(await read([one], PARTS)).toMatchObject(rows);
     expect(object).toMatchObject({ strict: true, layout });
@@ -273,6 +274,71 @@ describe("records that may keep a field in one of several places", () => {
     };
     expect(await amounts(object)).toEqual(await amounts({ ...object, layout: null }));
     expect((await amounts(object))[0]).toBe("1.500000000");
+  });
+
+  it("are read as decimals at once where all are short numbers, and are the same", async () => {
+    const whole = fc.sample(fc.integer({ min: -1e15 + 1, max: 1e15 - 1 }), { numRuns: 3_000, seed: 20_261_126 });
+    const figures = [...whole, ...whole.map((n) => n % 1_000_000), 0].map((n) => n / 10_000);
+    const short = await put(JSON.stringify(figures.map((amount) => ({ date, sum: { amount } }))));
+    expect(short.layout).toMatch(/ short$/);
+    const typed = async (one: ObjectRecord) => {
+      const sql = recordsQuery([one], { shape: PARTS, bronze: join(dir, "bronze") });
+      const reader = await connection.runAndReadAll(
+        `select typeof(amount), amount::decimal(18, 4)::varchar from (${sql}) order by row_no`,
+      );
+      return reader.getRows();
+    };
+    const rows = await typed(short);
+    expect(rows.map(([, amount]) => Number(amount))).toEqual(figures);
+    expect(rows[0]?.[0]).toBe("DECIMAL(18,4)");
+    const carefully = await typed(careful(short));
+    expect(rows.map(([, amount]) => amount)).toEqual(carefully.map(([, amount]) => amount));
+    expect(carefully[0]?.[0]).toBe("VARCHAR");
+  });
+
+  it.each([1e11, 0.12345, -1e300, "1.5", "7"])("are not taken for short numbers with %j among them", async (amount) => {
+    const object = await put(
+      JSON.stringify([
+        { date, sum: { amount: 1 } },
+        { date, sum: { amount } },
+      ]),
+    );
+    expect(object.layout).toBe("bare 3 1 0");
+    const sql = recordsQuery([object], { shape: PARTS, bronze: join(dir, "bronze") });
+    const reader = await connection.runAndReadAll(`select amount from (${sql}) order by row_no`);
+    expect(Number(reader.getRows()[1]?.[0])).toBe(Number(amount));
+  });
+});
+
+describe("bodies of one line and of several", () => {
+  const records = [{ date: "2024-02-29" }, { date: "2024-03-01" }];
+  const lines = JSON.stringify(records);
+
+  it.each([
+    ["one line", lines, true],
+    ["a line that is ended", `${lines}\n`, true],
+    ["a line that is ended as on Windows", `${lines}\r\n`, true],
+    ["space around it", ` \t${lines} \r`, true],
+    ["a line before it", `\n${lines}`, false],
+    ["lines", JSON.stringify(records, null, 2), false],
+    ["an empty line after it", `${lines}\n\n`, false],
+  ])("are read alike: %s", async (_what, body, oneLine) => {
+    const object = await put(body);
+    expect(object).toMatchObject({ oneLine, strict: true });
+    const rows = [{ date: Date.UTC(2024, 1, 29) }, { date: Date.UTC(2024, 2, 1) }];
+    for (const one of [object, careful(object), { ...object, oneLine: false }]) {
+      expect(await read([one], DAYS)).toMatchObject(rows);
+    }
+  });
+
+  it("are read each under its own number, in whatever order they are stored", async () => {
+    const one = await put('[{"date":"2024-02-29"}]');
+    const other = await put('[{"date":"2024-03-01"}]');
+    const dates = (await read([other, one], DAYS)).map(({ object_no, date }) => [object_no, date]);
+    expect(dates).toEqual([
+      [one.ordinal, Date.UTC(2024, 1, 29)],
+      [other.ordinal, Date.UTC(2024, 2, 1)],
+    ]);
   });
 });
 
@@ -364,7 +430,7 @@ it("both paths read the same of what is strict, and the careful one finds unread
 
 /** Records of parts in which a part may lie in either way, or be something else. */
 function anyParts(): fc.Arbitrary<unknown> {
-  const figure = fc.constantFrom<unknown>(1, 2.5, "3.25", "1e-2", null, "?", true);
+  const figure = fc.constantFrom<unknown>(1, 2.5, 0.12345, "3.25", "1e-2", null, "?", true);
   const word = fc.constantFrom<unknown>("x", "", null, 7);
   const some = (members: Readonly<Record<string, fc.Arbitrary<unknown>>>) => fc.record(members, { requiredKeys: [] });
   const laid = (part: fc.Arbitrary<unknown>) =>
@@ -419,13 +485,21 @@ function anyRecord(shape: RecordShape): fc.Arbitrary<unknown> {
 async function put(body: string): Promise<ObjectRecord> {
   const ordinal = ++bodies;
   const path = `${ordinal}.json.gz`;
-  await writeFile(join(dir, "bronze", path), gzipSync(body));
   const json = JSON.parse(body);
   const shape = [LISTS, PARTS, DAYS, WRAPPED, REPORTS, TICKERS, SIGNED, { ...SIGNED, isBare: true }].find((one) =>
     isStrict(recordsOf(json, one), one),
   );
   const layout = shape === undefined ? null : layoutOf(json, shape);
-  return { ordinal, path, bytes: Buffer.byteLength(body), strict: shape !== undefined, layout } as ObjectRecord;
+  const bytes = Buffer.from(body);
+  await writeFile(join(dir, "bronze", path), gzipSync(bytes));
+  return {
+    ordinal,
+    path,
+    bytes: bytes.byteLength,
+    oneLine: isOneLine(bytes),
+    strict: shape !== undefined,
+    layout,
+  } as ObjectRecord;
 }
 
 function careful(object: ObjectRecord): ObjectRecord {
@@ -434,7 +508,11 @@ function careful(object: ObjectRecord): ObjectRecord {
 
 async function read(objects: readonly ObjectRecord[], shape: RecordShape): Promise<Record<string, unknown>[]> {
   const sql = recordsQuery(objects, { shape, bronze: join(dir, "bronze") });
-  const reader = await connection.runAndReadAll(`select * exclude (record) from (${sql}) order by object_no, row_no`);
+  const decimals = Object.entries(shape.fields).filter(([, { type }]) => type === "decimal");
+  // As a column that is a DECIMAL has them.
+  const cast = decimals.map(([name]) => `${name}::decimal(38, 9)::double as ${name}`).join(", ");
+  const columns = `* exclude (record)${cast === "" ? "" : ` replace (${cast})`}`;
+  const reader = await connection.runAndReadAll(`select ${columns} from (${sql}) order by object_no, row_no`);
   return reader
     .getRowObjects()
     .map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, typeof v === "bigint" ? Number(v) : v])));

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { inLayout } from "../../engine/fetch/layout.ts";
+import { laidOut, readLayout } from "../../engine/fetch/layout.ts";
 import { DECIMAL_TEXT, INSTANT_TEXT, recordsAreLists } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { FieldType, MemberPath, NamedField, PlacedField, RecordShape } from "../../engine/ports.ts";
@@ -15,6 +15,9 @@ const DUCK_TYPE = {
   instant: "BIGINT",
 } as const satisfies Readonly<Record<FieldType, string>>;
 
+/** What holds every figure of bodies whose decimals are all short. */
+const SHORT_DECIMAL = "DECIMAL(18, 4)";
+
 /** Beyond this, neighbouring integers are one number to JSON readers: 2^53 - 1. */
 const MAX_EXACT = Number.MAX_SAFE_INTEGER;
 
@@ -22,10 +25,10 @@ const MAX_EXACT = Number.MAX_SAFE_INTEGER;
 const WHOLE_BODY = "body";
 
 /**
- * The records of bronze objects that are all `strict` or all not, and have the same layout, as a query: `object_no`,
- * `row_no` (place in the body), each declared field with its type, `unreadable`, and `record` as it came. A field of
- * another JSON type than declared is null and makes its record unreadable; DuckDB's own casts would turn "12" and true
- * into numbers.
+ * The records of bronze objects that are all `strict` or all not, all of one line or all not, and have the same layout,
+ * as a query: `object_no`, `row_no` (place in the body), each declared field with its type, `unreadable`, and `record`
+ * as it came. A field of another JSON type than declared is null and makes its record unreadable; DuckDB's own casts
+ * would turn "12" and true into numbers.
  */
 export function recordsQuery(
   objects: readonly ObjectRecord[],
@@ -33,19 +36,24 @@ export function recordsQuery(
 ): string {
   const { bronze } = options;
   const strict = objects.every((object) => object.strict);
-  const layout = strict ? (objects[0]?.layout ?? null) : null;
-  const shape = layout === null ? options.shape : inLayout(options.shape, layout);
+  const found = strict ? (objects[0]?.layout ?? null) : null;
+  const layout = found === null ? null : readLayout(found);
+  const shape = layout === null ? options.shape : laidOut(options.shape, layout);
   const fields = Object.entries(shape.fields);
   const isWhole = shape.path === "" || shape.isBare === true;
   const list = isWhole ? WHOLE_BODY : shape.path;
   const isEither = shape.isBare === true && shape.path !== "";
-  const read = strict ? readTrusted(fields, { isJson: isEither }) : readCarefully(fields);
+  const read = strict
+    ? readTrusted(fields, { isJson: isEither, isShort: layout?.isShort === true })
+    : readCarefully(fields);
   // Only a body that is read as one value can be either of two.
   const records = isEither
     ? `case when (${list}::varchar)[1] = '[' then json_extract(${list}, '$[*]')
         else coalesce(json_extract(${list}, ${text(`$."${shape.path}"[*]`)}), []) end`
     : list;
   const around = readAround(fields, isWhole);
+  // A reader of lines takes a body of one line at once; any other reader parses it twice, first to find its end.
+  const format = objects.every((object) => object.oneLine) ? "newline_delimited" : "unstructured";
   const columnOf = (name: string, i: number): string => {
     const said = around.columns.get(name);
     return `${said === undefined ? read.columns[i] : `coalesce(${read.columns[i]}, ${said})`} as ${name}`;
@@ -54,14 +62,10 @@ export function recordsQuery(
       ${strict ? "false" : unreadable(fields, shape)} as unreadable, record
     from (select *, ${read.parts} as part from (
       select unnest(records) as record, unnest(range(len(records))) as row_no, * exclude (records)
-      from (select ${records} as records${around.select}, [${objects.map((object) => object.ordinal)}][list_position([${paths(objects, bronze, text)}], filename)] as object_no
-      from read_json([${paths(objects, bronze, literalPath)}], columns = {${list}: '${isEither ? "JSON" : `${read.type}[]`}'${around.members}},
-        records = ${isWhole ? "false" : "'auto'"}, format = 'unstructured', compression = 'gzip',
-        filename = true, maximum_object_size = ${largest(objects)}))))`;
-}
-
-function paths(objects: readonly ObjectRecord[], bronze: string, quote: (path: string) => string): string {
-  return objects.map((object) => quote(join(bronze, object.path))).join(", ");
+      from (select ${records} as records${around.select}, [${objects.map((object) => object.ordinal)}][file_index::bigint + 1] as object_no
+      from read_json([${objects.map((object) => literalPath(join(bronze, object.path))).join(", ")}], columns = {${list}: '${isEither ? "JSON" : `${read.type}[]`}'${around.members}},
+        records = ${isWhole ? "false" : "'auto'"}, format = '${format}', compression = 'gzip',
+        maximum_object_size = ${largest(objects)}))))`;
 }
 
 /** Bytes of the largest body, and some: DuckDB's own limit of 16 MB is the least. */
@@ -98,12 +102,22 @@ interface Reading {
 }
 
 /** Records known to have the declared types: casts cannot fail and nothing is looked at twice. */
-function readTrusted(fields: readonly Field[], { isJson }: { readonly isJson: boolean }): Reading {
-  const tree = isJson ? null : treeOf(fields);
+function readTrusted(
+  fields: readonly Field[],
+  { isJson, isShort }: { readonly isJson: boolean; readonly isShort: boolean },
+): Reading {
+  const typeAt = (type: FieldType): string => {
+    if (type === "decimal" && isShort) return SHORT_DECIMAL;
+    return isText(type) ? "VARCHAR" : DUCK_TYPE[type];
+  };
+  const tree = isJson ? null : treeOf(fields, typeAt);
   if (tree !== null) {
     const columns = fields.map((field) => {
       const [path] = pathsOf(field);
-      return path === undefined ? nothing(field) : trusted(memberAt("record", path), field[1].type);
+      if (path === undefined) return nothing(field);
+      const { type } = field[1];
+      const member = memberAt("record", path);
+      return typeAt(type) === SHORT_DECIMAL ? member : trusted(member, type);
     });
     return { type: typeOf(tree), parts: "null", columns };
   }
@@ -124,13 +138,12 @@ interface Tree {
  * The struct that holds every field where it lies, or null where DuckDB has none: for places in a list, for fields
  * that may lie in several, and for names that differ in case only.
  */
-function treeOf(fields: readonly Field[]): Tree | null {
+function treeOf(fields: readonly Field[], typeAt: (type: FieldType) => string): Tree | null {
   const root: Tree = { members: new Map(), isList: false };
   for (const field of fields) {
     const paths = pathsOf(field);
     if (paths.length > 1) return null;
-    const { type } = field[1];
-    for (const path of paths) if (!grow(root, path, isText(type) ? "VARCHAR" : DUCK_TYPE[type])) return null;
+    for (const path of paths) if (!grow(root, path, typeAt(field[1].type))) return null;
   }
   return hasClash(root) ? null : root;
 }

@@ -16,6 +16,7 @@ import { isStrict, recordsOf } from "../../engine/fetch/probe.ts";
 import type { ObjectRecord } from "../../engine/ledger-port.ts";
 import type { RecordShape } from "../../engine/ports.ts";
 import type { Receipt, RecordPlace, Store } from "../../engine/store-port.ts";
+import { isOneLine } from "../bronze/bronze.ts";
 import type { Lock } from "../ledger/leases.ts";
 import { duckdbStore, type StoreWaits } from "./duckdb-store.ts";
 
@@ -95,6 +96,7 @@ export async function smallStore(declared: {
         path,
         sha256: createHash("sha256").update(body).digest("hex"),
         bytes: body.byteLength,
+        oneLine: isOneLine(body),
         chunkId: `r1.c${no}`,
         runId: "r1",
         dataset: dataset.name,

@@ -25,8 +25,8 @@ const counted = (expression: string): string => `case when ${isVoid} then 0 else
 const profit = `${figure("total")} - ${figure("costo_total")}`;
 
 /** Wall clock of the sale in the store. An offset is dropped: `clock_not_local` has seen that it is the store's. */
-const SOLD_AT = `try_cast(case when contains(raw.reloj, '-') then raw.reloj
-  else strftime(epoch_ms(raw.dia), '%Y-%m-%d') || ' ' || raw.reloj end as timestamp)`;
+const SOLD_AT = `case when contains(raw.reloj, '-') then try_cast(raw.reloj as timestamp)
+  else epoch_ms(raw.dia)::date + try_cast(raw.reloj as time) end`;
 
 const money = (name: string, note: string): Column => ({ name, type: MONEY, note });
 
