@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { duckdbStore, STORE_DEFAULTS } from "../src/adapters/store/duckdb-store.ts";
-import { tableName, tableStatements } from "../src/adapters/store/tables.ts";
+import { createTables, tableName } from "../src/adapters/store/tables.ts";
 import { readFor } from "../src/core/coverage/lineage.ts";
 import type { Series } from "../src/core/dataset/series.ts";
 import { slotNumberFrom } from "../src/core/dataset/slot-numbers.ts";
@@ -140,7 +140,7 @@ function withPandas(folder: string): { readonly name: string; readonly cost: Cos
 /** `v1.market_data` with a seeded walk: the same bars every time. */
 async function fill(folder: string, size: Size): Promise<number> {
   return inFile(join(folder, "bars.duckdb"), async (connection) => {
-    for (const statement of tableStatements(marketData)) await connection.run(statement);
+    await createTables(connection, marketData);
     for (const [i, series] of seriesOf(size.symbols).entries()) {
       // Every draw is a hash of the coin, the minute and what it is for.
       const draw = (what: number): string => `(hash(${i}, m, ${what}) % 10001)::double / 10000`;

@@ -11,10 +11,18 @@ import { normalize } from "../../core/time/interval-set.ts";
 import type { BuildRequest, BuildWindow, Comparison, Receipt } from "../../engine/store-port.ts";
 import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
-import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
+import {
+  type Changes,
+  collectChanges,
+  collectNew,
+  findDifferences,
+  openImages,
+  type SeriesChange,
+  writeChanges,
+} from "./merge.ts";
 import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
 import { fillTable, hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements } from "./tables.ts";
+import { createTables, OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
 
 /**
@@ -32,12 +40,13 @@ export async function buildIn(
   const building = open(connection, request);
   await fillSeries(connection, dataset.key, building.series);
   await fillWindows(building);
-  return inTransaction(building, folders.history, async () => {
-    await sweepImages(building, folders.history);
-    await openImages(building);
-    const written = await writeDifference(building, await madeRows(building, transform));
-    return makeReceipt(building, written, request.isWhole);
-  });
+  await sweepImages(building, folders.history);
+  await openImages(building);
+  await stage(building, await madeRows(building, transform));
+  const changes = await compareStaged(building);
+  return inTransaction(building, folders.history, async () =>
+    makeReceipt(building, await writeChanges(building, changes), request.isWhole),
+  );
 }
 
 /** Rounding of sums and of JSON numbers stays below this share; what is above is another number. */
@@ -188,7 +197,7 @@ async function relationOf(
   const dataset = building.windows[0]?.reads[place]?.dataset;
   if (!dataset) throw new Error("unreachable: a build has at least one window");
   // Where only is read, the tables are there already.
-  if (!isReading) for (const statement of tableStatements(dataset)) await connection.run(statement);
+  if (!isReading) await createTables(connection, dataset);
   const axes = axesOf(building);
   const read = `read_${place}`;
   await fillTable(
@@ -348,14 +357,8 @@ async function fillSessions(building: Building, table: string, axes: Axes, place
   await fillTable(building.connection, table, "axis_no integer, day bigint, start_ms bigint, end_ms bigint", rows);
 }
 
-/** What a build wrote, and how many rows it made of each series, by its place. */
-interface Written {
-  readonly processed: ReadonlyMap<number, number>;
-  readonly changes: readonly SeriesChange[];
-}
-
-/** Makes rows, compares them with the stored ones of the windows and writes what differs. */
-async function writeDifference(building: Building, made: string): Promise<Written> {
+/** Compares the made rows with the stored ones of the windows. */
+async function compareStaged(building: Building): Promise<Changes> {
   const { connection, request, windows } = building;
   const { dataset } = request;
   const within = {
@@ -364,25 +367,19 @@ async function writeDifference(building: Building, made: string): Promise<Writte
   };
   const stored = `(select c.* from ${storedRows(dataset, { columns: [OBJECT_COLUMN], within })} c
     join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms)`;
-  if (!(await hasRows(connection, `select row_id from ${stored}`))) {
-    const changes = await asWritten(connection, () => writeNew(building, `(${made})`, stored));
-    const processed = new Map<number, number>();
-    for (const { seriesNo, inserted } of changes) processed.set(seriesNo, (processed.get(seriesNo) ?? 0) + inserted);
-    return { processed, changes };
-  }
-  await stage(building, made);
+  if (!(await hasRows(connection, `select row_id from ${stored}`))) return collectNew(building, "staged_t");
   // The bronze object counts too: a row that leads to another answer is another row.
   await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
     anti join staged_t g on ${sameRow(dataset, "g", "c")}`);
-  const rows = await rowsOf(connection, "select series_no, count(*) as n from staged_t group by series_no");
-  const processed = new Map(rows.map((row) => [Number(row.series_no), Number(row.n)]));
-  return { processed, changes: await writeChanges(building) };
+  return collectChanges(building);
 }
 
-async function makeReceipt(building: Building, { processed, changes }: Written, isWhole: boolean): Promise<Receipt> {
+async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {
   const { chunkId, fence } = building.request;
+  const made = await rowsOf(building.connection, "select series_no, count(*) as n from staged_t group by series_no");
+  const processed = new Map(made.map((row) => [Number(row.series_no), Number(row.n)]));
   const received = [...processed.values()].reduce((sum, n) => sum + n, 0);
   const changed = changesBySeries(building, changes);
   const rowsBySeries = Object.fromEntries(

@@ -1,7 +1,7 @@
 import { access, constants, copyFile, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { tableOf } from "../../core/dataset/dataset.ts";
+import { type Dataset, tableOf } from "../../core/dataset/dataset.ts";
 import { seriesKey } from "../../core/dataset/series.ts";
 import { RetrofillError } from "../../core/errors.ts";
 import { nominalMs, slotAt } from "../../core/time/grid.ts";
@@ -35,9 +35,9 @@ import { rebuildIn } from "./rebuild.ts";
 import { laterTouches, revertIn } from "./revert.ts";
 import { fillTable, jsonValues, rowsOf } from "./rows.ts";
 import { rowsInSlots } from "./rows-in-slots.ts";
-import { findRuns } from "./runs.ts";
+import { filledSlots, findRuns } from "./runs.ts";
 import { NO_ROWS, readRowsWithin, readSlotHistory } from "./slot-history.ts";
-import { rowKeyOf, tableName, text } from "./tables.ts";
+import { createTables, rowKeyOf, tableName, text } from "./tables.ts";
 import { volumesIn } from "./volumes.ts";
 
 export const STORE_DEFAULTS: StoreSettings = { memoryLimit: "700MB", threads: 2 };
@@ -66,10 +66,20 @@ export function duckdbStore(options: {
   const { path, lock, bronze, history, settings = STORE_DEFAULTS, waits = STORE_WAITS } = options;
   const use = dataFile(path, settings, () => lock.holder());
 
-  const write = <T>(purpose: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
+  const writing = <T>(dataset: Dataset, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
+    use({ mode: "READ_WRITE", waitMs: waits.writerMs }, async (connection) => {
+      await createTables(connection, dataset);
+      return work(connection);
+    });
+
+  const write = <T>(
+    purpose: string,
+    dataset: Dataset,
+    work: (connection: DuckDBConnection) => Promise<T>,
+  ): Promise<T> =>
     lock.hold(purpose, waits.writerMs, async () => {
       await mkdir(dirname(path), { recursive: true });
-      return use({ mode: "READ_WRITE", waitMs: waits.writerMs }, work);
+      return writing(dataset, work);
     });
 
   const read = async <T>(
@@ -82,13 +92,15 @@ export function duckdbStore(options: {
     path,
 
     publish(request) {
-      return write(`publishing ${request.chunkId}`, (connection) =>
+      return write(`publishing ${request.chunkId}`, request.dataset, (connection) =>
         publishIn(connection, request, { bronze, history }),
       );
     },
 
     build(request) {
-      return write(`building ${request.chunkId}`, (connection) => buildIn(connection, request, { history }));
+      return write(`building ${request.chunkId}`, request.dataset, (connection) =>
+        buildIn(connection, request, { history }),
+      );
     },
 
     rebuild(request) {
@@ -98,7 +110,7 @@ export function duckdbStore(options: {
         await mkdir(dirname(path), { recursive: true });
         return rebuildIn(request, {
           scratch: { path: `${path}.rebuild`, use: (work) => scratch(opening, work) },
-          main: (work) => use(opening, work),
+          main: (work) => writing(request.dataset, work),
           bronze,
           history,
         });
@@ -106,7 +118,9 @@ export function duckdbStore(options: {
     },
 
     revert(request) {
-      return write(`reverting ${request.dataset.name}`, (connection) => revertIn(connection, request, { history }));
+      return write(`reverting ${request.dataset.name}`, request.dataset, (connection) =>
+        revertIn(connection, request, { history }),
+      );
     },
 
     laterTouches(footprint) {
@@ -211,7 +225,7 @@ export function duckdbStore(options: {
       return read(new Map(), async (connection) => {
         if (!(await hasTable(connection, tableName(dataset)))) return new Map();
         await fillSeries(connection, dataset.key, series);
-        await findRuns(connection, dataset, series);
+        await findRuns(connection, await filledSlots(connection, dataset), series);
         await fillTable(
           connection,
           "usual_t",

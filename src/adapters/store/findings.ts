@@ -4,11 +4,10 @@ import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import { clip, EMPTY, type IntervalSet, normalize, subtract } from "../../core/time/interval-set.ts";
 import { type Context, seriesAt, shapeOf } from "./context.ts";
-import { findHoles } from "./holes.ts";
 import { type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
 import { storedRows, text } from "./tables.ts";
-import { findThin } from "./thin-slots.ts";
+import { judgeStored, type Verdict } from "./verdicts.ts";
 
 type Blocked = Findings["blocked"][number];
 
@@ -18,20 +17,15 @@ export async function makeFindings(
   objects: readonly JudgedObject[],
 ): Promise<Readonly<Record<string, Findings>>> {
   const { request, connection } = context;
-  const holes =
-    request.suspects === null
-      ? []
-      : await findHoles(connection, { ...request, suspects: request.suspects }, context.groupOf);
+  const verdicts = await judgeStored(connection, request, context.groupOf);
   const bySeries = request.series.map((): JudgedObject[] => []);
   for (const one of objects) bySeries[one.seriesNo]?.push(one);
-  const series = request.series.map((one) => one.series);
-  const thin =
-    request.suspects === null ? [] : await findThin(connection, { ...request, series, rule: request.suspects });
+  const holes = verdicts.map((one) => one.holes);
   const blocked = await findBlocked(context, objects, { bySeries, holes });
   return Object.fromEntries(
     request.series.map(({ series }, i): [string, Findings] => {
       const own = bySeries[i] ?? [];
-      const found = { holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: blocked[i] ?? [] };
+      const found = { ...(verdicts[i] as Verdict), blocked: blocked[i] ?? [] };
       const restored = request.restore.get(series.key);
       if (restored !== undefined) return [series.key, { answered: [], ...found, restored }];
       const rejudged = request.rejudge?.get(series.key);
@@ -45,11 +39,6 @@ export async function makeFindings(
       return [series.key, { answered, ...found }];
     }),
   );
-}
-
-/** The part of findings that tells thin slots, where there are any. */
-export function thinOf(thin: IntervalSet = []): Pick<Findings, "thin"> {
-  return thin.length === 0 ? {} : { thin };
 }
 
 /**

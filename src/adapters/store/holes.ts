@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { SuspectRule } from "../../core/dataset/pipeline.ts";
 import { type IntervalSet, normalize } from "../../core/time/interval-set.ts";
-import type { PublishedSeries, PublishRequest } from "../../engine/store-port.ts";
+import type { PublishedSeries } from "../../engine/store-port.ts";
 import type { AxisGroup } from "./axes.ts";
 import { type DueSlots, holdsSession, numberSlots, timeOf } from "./due-slots.ts";
 import { fillTable, rowsOf } from "./rows.ts";
@@ -12,8 +12,8 @@ const MIN_BEYOND = 10;
 
 /**
  * For each series of a publication: the answered, due stretches without a row that are holes (dense axis) or suspect
- * (sparse axis). All that was ever answered is judged anew from the stored rows, so that the verdict depends on what
- * is there and not on how publications were grouped.
+ * (sparse axis). All that was ever answered is judged anew from the slots that hold rows (of `filledSlots`), so that the
+ * verdict depends on what is there and not on how publications were grouped.
  *
  * A silence is suspect when it is longer than `factor` times the key's usual one: the quantile of its quiet stretches,
  * or of all steps from row to row while it has too few of those, and never less than one slot. Only stretches shorter
@@ -24,13 +24,17 @@ const MIN_BEYOND = 10;
  */
 export async function findHoles(
   connection: DuckDBConnection,
-  { dataset, series, suspects }: Pick<PublishRequest, "dataset" | "series"> & { readonly suspects: SuspectRule },
+  {
+    filled,
+    series,
+    suspects,
+  }: { readonly filled: string; readonly series: readonly PublishedSeries[]; readonly suspects: SuspectRule },
   groupOf: readonly AxisGroup[],
 ): Promise<readonly IntervalSet[]> {
   const due = numberAll(series, groupOf);
   await findRuns(
     connection,
-    dataset,
+    filled,
     series.map((one) => one.series),
   );
   await fillDue(connection, series, due);

@@ -147,14 +147,15 @@ async function dropRepeats({ connection, request }: Context): Promise<void> {
   const own = rowKeyOf(request.dataset)
     .map((name) => `, ${name}`)
     .join("");
-  // Slots are a minute at least, so 64 minutes are a word of bits; far fewer groups than one a slot.
+  // Slots are a minute at least, so 64 minutes are a word of bits; far fewer groups than one a slot. Of rows with an own
+  // key one number is grouped: two that only share it are told apart below.
   const repeats = await hasRows(
     connection,
     own === ""
       ? `select object_no from staged_t where reason is null group by object_no, series_no, slot_ms // 3840000
          having count(*) > bit_count(bit_or(1::ubigint << (slot_ms // 60000 % 64)::ubigint))`
-      : `select o.question_no from staged_t g join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
-         where reason is null group by o.question_no, g.series_no, slot_ms${own} having count(*) > 1`,
+      : `select 1 from staged_t g join object_t o on o.object_no = g.object_no and o.series_no = g.series_no
+         where reason is null group by hash(o.question_no, g.series_no, slot_ms${own}) having count(*) > 1`,
   );
   if (!repeats) return;
   await connection.run(`update staged_t set reason = ${text(SUPERSEDED)} where rowid in (

@@ -4,16 +4,23 @@ import type { Interval } from "../../core/time/interval.ts";
 import type { PublishRequest } from "../../engine/store-port.ts";
 import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
 import { isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
-import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
+import { fillTable, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, rowKeyOf, sameRow, storedRows, tableName, text, valueColumns } from "./tables.ts";
 
-/** What a layer changed in one series. */
+/** What a publication or a part of it changes in one series. */
 export interface SeriesChange {
   readonly seriesNo: number;
   readonly inserted: number;
   readonly updated: number;
   readonly retracted: number;
   readonly span: Interval;
+}
+
+/** What is to be written, with its before-images in `image_t` and `inserted_t` already. */
+export interface Changes {
+  readonly bySeries: readonly SeriesChange[];
+  /** SQL of relations whose rows are to be inserted. */
+  readonly rows: readonly string[];
 }
 
 /**
@@ -29,39 +36,67 @@ export async function openImages({ connection, request }: Writing): Promise<void
 }
 
 /**
- * Writes what the sound records of one layer change: rows that are new or differ, and takes back stored rows that a
- * complete answer for their slot lacks. Replaced rows go to `image_t`.
+ * Compares the sound records of one layer with what is stored: rows that are new or differ are to be written, and stored
+ * rows that a complete answer for their slot lacks taken back. Best outside a transaction: tables that its own
+ * transaction filled are read by DuckDB in one thread.
  */
-export async function mergeLayer(
+export async function compareLayer(
   context: Context,
   layer: readonly JudgedObject[],
   options: { readonly isOnly: boolean },
-): Promise<readonly SeriesChange[]> {
+): Promise<Changes> {
   const { connection, request } = context;
   const { dataset } = request;
   await fillTable(
     connection,
     "layer_t",
-    "object_no bigint, series_no integer, start_ms bigint, end_ms bigint, complete boolean, is_file boolean, fills_only boolean",
+    `object_no bigint, series_no integer, start_ms bigint, end_ms bigint, low_ms bigint, high_ms bigint,
+      complete boolean, is_file boolean, fills_only boolean`,
     layer.map((one) => [
       one.object.ordinal,
       one.seriesNo,
       one.object.answered.start,
       one.object.answered.end,
+      one.extent.start,
+      one.extent.end,
       one.complete,
       isFile(request, one),
       fillsOnly(request, one),
     ]),
   );
+  const stored = await seriesWithRows(context, hullOf(layer));
   const sound = `select * exclude (reason, record) from staged_t where reason is null
     ${options.isOnly ? "" : "and (object_no, series_no) in (select (object_no, series_no) from layer_t)"}`;
-  const within = hullOf(layer);
-  if (!(await hasRows(connection, storedRows(dataset, { within })))) return writeNew(context, `(${sound})`);
-  await findDifferences(context, sound, { columns: valueColumns(dataset), within });
-  if (layer.some((one) => isFile(request, one))) await leaveUnasked(context);
-  if (layer.some((one) => fillsOnly(request, one))) await leaveFilled(context, within);
+  const [known, fresh] = [
+    layer.filter((one) => stored.has(one.seriesNo)),
+    layer.filter((one) => !stored.has(one.seriesNo)),
+  ];
+  if (known.length === 0) return collectNew(context, `(${sound})`);
+  // Rows of series that have none here are all new, and need no copy to be compared.
+  const numbers = [...stored].join(", ");
+  const added = fresh.length === 0 ? null : await collectNew(context, `(${sound} and series_no not in (${numbers}))`);
+  const within = hullOf(known);
+  await findDifferences(context, added === null ? sound : `${sound} and series_no in (${numbers})`, {
+    columns: valueColumns(dataset),
+    within,
+  });
+  if (known.some((one) => isFile(request, one))) await leaveUnasked(context);
+  if (known.some((one) => fillsOnly(request, one))) await leaveFilled(context, within);
   await findLost(context, within);
-  return writeChanges(context);
+  const changed = await collectChanges(context);
+  if (added === null) return changed;
+  return { bySeries: [...added.bySeries, ...changed.bySeries], rows: [...added.rows, ...changed.rows] };
+}
+
+/** The series with a stored row between the first and the last slot that `layer_t` touches of them. */
+async function seriesWithRows({ connection, request }: Context, within: Interval): Promise<ReadonlySet<number>> {
+  const rows = await rowsOf(
+    connection,
+    `select distinct c.series_no from ${storedRows(request.dataset, { within })} c
+     join (select series_no, min(low_ms) as low_ms, max(high_ms) as high_ms from layer_t group by series_no) l
+       on l.series_no = c.series_no and c.slot_ms >= l.low_ms and c.slot_ms < l.high_ms`,
+  );
+  return new Set(rows.map((row) => Number(row.series_no)));
 }
 
 function isFile(request: PublishRequest, { object }: JudgedObject): boolean {
@@ -86,14 +121,11 @@ async function leaveUnasked({ connection }: Context): Promise<void> {
       and not (diff_t.slot_ms >= o.start_ms and diff_t.slot_ms < o.end_ms))`);
 }
 
-/** Writes rows where none are stored. `written` reads them back, where making them again would cost more. */
-export async function writeNew(context: Writing, rows: string, written = rows): Promise<readonly SeriesChange[]> {
-  await insertRows(context, rows);
-  const columns = insertedColumns(context);
-  await context.connection.run(`create or replace temp table new_t as
-    select ${columns}, ${OBJECT_COLUMN}, null::bigint as old_row from ${written}`);
-  await context.connection.run(`insert into inserted_t select ${columns} from new_t`);
-  return changesOf(context, "new_t");
+/** The changes that `rows` are where none are stored. */
+export async function collectNew(context: Writing, rows: string): Promise<Changes> {
+  await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${rows}`);
+  const all = `(select series_no, slot_ms, ${OBJECT_COLUMN}, null::bigint as old_row from ${rows})`;
+  return { bySeries: await changesOf(context, all), rows: [rows] };
 }
 
 /** `diff_t`: the rows of `sound` that are new or differ from the stored row of their slot, which is `old_row`. */
@@ -110,18 +142,27 @@ export async function findDifferences(
     where c.row_id is null or ${differs}`);
 }
 
-/** Writes what `diff_t` and `lost_t` hold: inserts, replaces, takes back; keeps what was there. */
-export async function writeChanges(context: Writing): Promise<readonly SeriesChange[]> {
-  const { connection, request } = context;
-  const changes = [...(await changesOf(context, "diff_t")), ...(await retractions(context))];
-  if (changes.some((one) => one.updated + one.retracted > 0)) {
-    await keepImages(context);
-    await connection.run(`delete from ${tableName(request.dataset)} where rowid in (
+/** The changes that `diff_t` and `lost_t` hold: inserts, replaces, takes back; keeps what is there. */
+export async function collectChanges(context: Writing): Promise<Changes> {
+  const { connection } = context;
+  const bySeries = [...(await changesOf(context, "diff_t")), ...(await retractions(context))];
+  if (bySeries.some(isOverStored)) await keepImages(context);
+  await connection.run(`insert into inserted_t select ${insertedColumns(context)} from diff_t where old_row is null`);
+  return { bySeries, rows: ["diff_t"] };
+}
+
+/** Writes changes: what is replaced or taken back goes, what is new comes. */
+export async function writeChanges(context: Writing, { bySeries, rows }: Changes): Promise<readonly SeriesChange[]> {
+  if (bySeries.some(isOverStored)) {
+    await context.connection.run(`delete from ${tableName(context.request.dataset)} where rowid in (
       select old_row from diff_t where old_row is not null union all select row_id from lost_t)`);
   }
-  await insertRows(context, "diff_t");
-  await connection.run(`insert into inserted_t select ${insertedColumns(context)} from diff_t where old_row is null`);
-  return changes;
+  for (const some of rows) await insertRows(context, some);
+  return bySeries;
+}
+
+function isOverStored({ updated, retracted }: SeriesChange): boolean {
+  return updated + retracted > 0;
 }
 
 function insertedColumns({ request }: Writing): string {

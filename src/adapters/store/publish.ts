@@ -8,7 +8,7 @@ import { sweepImages } from "./before-image.ts";
 import { type Context, openContext, seriesAt, type Writing } from "./context.ts";
 import { makeFindings } from "./findings.ts";
 import { type JudgedObject, judgeObjects, layersOf, SUPERSEDED } from "./judge.ts";
-import { mergeLayer, openImages, type SeriesChange } from "./merge.ts";
+import { compareLayer, openImages, type SeriesChange, writeChanges } from "./merge.ts";
 import { rowsOf } from "./rows.ts";
 import { stage } from "./stage.ts";
 import { storedRows, text } from "./tables.ts";
@@ -25,24 +25,22 @@ export async function publishIn(
   folders: { readonly bronze: string; readonly history: string },
 ): Promise<Receipt> {
   const context = await openContext(connection, request);
-  // Before the transaction: an error while a body is read would abort it.
   await stage(context, folders.bronze);
+  await sweepImages(context, folders.history);
+  await openImages(context);
+  const objects = await judgeObjects(context);
+  const [layer, ...above] = layersOf(objects);
+  const changes = layer ? await compareLayer(context, layer, { isOnly: above.length === 0 }) : null;
   return inTransaction(context, folders.history, async () => {
-    await sweepImages(context, folders.history);
-    const objects = await judgeObjects(context);
-    const changes = await merge(context, objects);
+    const written = changes ? [await writeChanges(context, changes)] : [];
+    // A later answer is compared with what the ones before it wrote.
+    for (const one of above) {
+      written.push(await writeChanges(context, await compareLayer(context, one, { isOnly: false })));
+    }
     await writeQuarantine(context);
     await writeAnswers(context, objects);
-    return makeReceipt(context, objects, changes);
+    return makeReceipt(context, objects, written.flat());
   });
-}
-
-async function merge(context: Context, objects: readonly JudgedObject[]): Promise<readonly SeriesChange[]> {
-  await openImages(context);
-  const layers = layersOf(objects);
-  const changes: (readonly SeriesChange[])[] = [];
-  for (const layer of layers) changes.push(await mergeLayer(context, layer, { isOnly: layers.length === 1 }));
-  return changes.flat();
 }
 
 async function writeQuarantine({ connection, request }: Context): Promise<void> {

@@ -5,16 +5,22 @@ import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store
 import { groupByAxis } from "./axes.ts";
 import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
-import { thinOf } from "./findings.ts";
-import { findHoles } from "./holes.ts";
-import { findDifferences, openImages, type SeriesChange, writeChanges, writeNew } from "./merge.ts";
+import {
+  type Changes,
+  collectChanges,
+  collectNew,
+  findDifferences,
+  openImages,
+  type SeriesChange,
+  writeChanges,
+} from "./merge.ts";
 import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
 import { isDangling, questionsOf } from "./questions.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, tableStatements, text } from "./tables.ts";
-import { findThin } from "./thin-slots.ts";
+import { createTables, OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, text } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
+import { judgeStored, type Verdict } from "./verdicts.ts";
 
 /** Runs work on a data file, opened for that long. */
 export type UseFile = <T>(work: (connection: DuckDBConnection) => Promise<T>) => Promise<T>;
@@ -53,7 +59,7 @@ async function publishAll(
   request: RebuildRequest,
   folders: { readonly bronze: string; readonly history: string },
 ): Promise<Fates> {
-  for (const statement of tableStatements(request.dataset)) await connection.run(statement);
+  await createTables(connection, request.dataset);
   const quarantinedBy: Record<string, number> = {};
   let counts = { received: 0, inserted: 0, updated: 0, unchanged: 0, duplicate: 0, quarantined: 0, retracted: 0 };
   for (const [i, objects] of groupsOf(request.objects, request.groupRows).entries()) {
@@ -102,7 +108,7 @@ function groupsOf(objects: readonly ObjectRecord[], rows: number): readonly (rea
   return groups;
 }
 
-/** Writes into the data file what differs from the file beside it. */
+/** Writes into the data file what differs in the file beside it. */
 async function replaceBy(
   connection: DuckDBConnection,
   request: RebuildRequest,
@@ -116,32 +122,34 @@ async function replaceBy(
     dataset.key,
     request.series.map(({ series }) => series),
   );
+  await openImages(writing);
+  const changes = await compare(writing);
   return inTransaction(writing, history, async () => {
     await restoreReceipts(connection, request);
     await sweepImages(writing, history);
-    await openImages(writing);
-    const changes = await writeDifference(writing);
+    await writeChanges(writing, changes);
     await copyJudgements(writing);
-    const receipt = await makeReceipt(writing, request, { counts, changes });
+    const receipt = await makeReceipt(writing, request, { counts, changes: changes.bySeries });
     // All of it is read. After the commit nobody would come back for it.
     await dropScratch(scratch);
     return receipt;
   });
 }
 
-async function writeDifference(writing: Writing): Promise<readonly SeriesChange[]> {
+/** What differs in the file beside the data file. */
+async function compare(writing: Writing): Promise<Changes> {
   const { connection, request } = writing;
   const { dataset } = request;
   const columns = [...payloadColumns(dataset), OBJECT_COLUMN];
   const fresh = `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, ${columns.map((name) => `c.${name}`).join(", ")}
     from rebuilt.${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")})`;
   const stored = storedRows(dataset, { columns: [OBJECT_COLUMN] });
-  if (!(await hasRows(connection, stored))) return writeNew(writing, fresh);
+  if (!(await hasRows(connection, stored))) return collectNew(writing, fresh);
   await findDifferences(writing, `select * from ${fresh}`, { columns });
   await connection.run(`create or replace temp table lost_t as
     select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
     anti join ${fresh} g on ${sameRow(dataset, "g", "c")}`);
-  return writeChanges(writing);
+  return collectChanges(writing);
 }
 
 /** Answers and quarantine are as the objects say them now. */
@@ -167,12 +175,7 @@ async function makeReceipt(
   { counts, changes }: { readonly counts: Fates; readonly changes: readonly SeriesChange[] },
 ): Promise<Receipt> {
   const { connection } = writing;
-  const { suspects } = request;
-  const holes =
-    suspects === null ? [] : await findHoles(connection, { ...request, suspects }, groupByAxis(request.series).groupOf);
-  const series = request.series.map((one) => one.series);
-  const thin =
-    suspects === null ? [] : await findThin(connection, { dataset: request.dataset, series, rule: suspects });
+  const verdicts = await judgeStored(connection, request, groupByAxis(request.series).groupOf);
   const [row] = await rowsOf(connection, `select count(*) as n from rebuilt.${tableName(request.dataset)}`);
   const [inserted, updated, retracted] = [
     sumOf(changes, "inserted"),
@@ -200,8 +203,7 @@ async function makeReceipt(
         series.key,
         {
           answered: [],
-          holes: holes[i] ?? [],
-          ...thinOf(thin[i]),
+          ...(verdicts[i] as Verdict),
           blocked: [],
           restored: request.restore.get(series.key) ?? [],
         },

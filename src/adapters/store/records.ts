@@ -68,9 +68,9 @@ export function recordsQuery(
         maximum_object_size = ${largest(objects)}))))`;
 }
 
-/** Bytes of the largest body, and some: DuckDB's own limit of 16 MB is the least. */
+/** Bytes of the largest body, and some. DuckDB keeps buffers of twice as much: those of its own limit, 16 MB, fit no cache. */
 function largest(objects: readonly ObjectRecord[]): number {
-  return objects.reduce((most, object) => Math.max(most, Math.ceil(object.bytes * 1.1)), 16_777_216);
+  return objects.reduce((most, object) => Math.max(most, Math.ceil(object.bytes * 1.1)), 1_048_576);
 }
 
 type Field = [string, NamedField | PlacedField];

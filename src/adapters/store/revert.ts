@@ -3,15 +3,13 @@ import type { Receipt, RevertRequest } from "../../engine/store-port.ts";
 import { groupByAxis } from "./axes.ts";
 import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
-import { thinOf } from "./findings.ts";
 import { touches } from "./history.ts";
-import { findHoles } from "./holes.ts";
-import { openImages, writeChanges } from "./merge.ts";
+import { collectChanges, openImages, writeChanges } from "./merge.ts";
 import { changesBySeries, sumOf } from "./publish.ts";
 import { rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, payloadColumns, rowKeyOf, sameRow, storedRows, tableName, text } from "./tables.ts";
-import { findThin } from "./thin-slots.ts";
 import { inTransaction } from "./transaction.ts";
+import { judgeStored, type Verdict } from "./verdicts.ts";
 
 /**
  * Takes back what the publications of one run did to a dataset: each slot they touched stands again as it stood before
@@ -29,24 +27,20 @@ export async function revertIn(
     dataset.key,
     request.series.map(({ series }) => series),
   );
+  await sweepImages(writing, folders.history);
+  await openImages(writing);
+  await findRestored(writing, request, folders.history);
+  const restored = await collectChanges(writing);
   return inTransaction(writing, folders.history, async () => {
-    await sweepImages(writing, folders.history);
-    await openImages(writing);
-    await findRestored(writing, request, folders.history);
-    const changes = await writeChanges(writing);
+    const changes = await writeChanges(writing, restored);
     await forgetObjects(connection, request);
     const [inserted, updated, retracted] = [
       sumOf(changes, "inserted"),
       sumOf(changes, "updated"),
       sumOf(changes, "retracted"),
     ];
-    const { suspects, series } = request;
-    const holes =
-      suspects === null ? [] : await findHoles(connection, { dataset, series, suspects }, groupByAxis(series).groupOf);
-    const thin =
-      suspects === null
-        ? []
-        : await findThin(connection, { dataset, series: series.map((one) => one.series), rule: suspects });
+    const { series } = request;
+    const verdicts = await judgeStored(connection, request, groupByAxis(series).groupOf);
     return {
       chunkId: request.chunkId,
       fence: request.fence,
@@ -62,10 +56,7 @@ export async function revertIn(
       quarantinedBy: {},
       ...changesBySeries(writing, changes),
       findings: Object.fromEntries(
-        series.map((one, i) => [
-          one.series.key,
-          { answered: [], holes: holes[i] ?? [], ...thinOf(thin[i]), blocked: [] },
-        ]),
+        series.map((one, i) => [one.series.key, { answered: [], ...(verdicts[i] as Verdict), blocked: [] }]),
       ),
     };
   });

@@ -6,23 +6,29 @@ import { fillTable, hasRows } from "./rows.ts";
 import { rowKeyOf, storedRows } from "./tables.ts";
 
 /**
- * Fills `run_t` with runs of neighbouring stored rows of the series in `series_t`: `series_no` and the slots `low` and
+ * The slots of the series in `series_t` that hold rows, as a subquery: `series_no`, `slot_ms` and how many, `n`. Where a
+ * slot may hold many they are counted here, into `slot_t`, which then tells of this moment.
+ */
+export async function filledSlots(connection: DuckDBConnection, dataset: Dataset): Promise<string> {
+  if (rowKeyOf(dataset).length === 0) return `(select series_no, slot_ms, 1 as n from ${storedRows(dataset)})`;
+  await connection.run(`create or replace temp table slot_t as
+    select series_no, slot_ms, count(*) as n from ${storedRows(dataset)} group by series_no, slot_ms`);
+  return "slot_t";
+}
+
+/**
+ * Fills `run_t` with runs of neighbouring slots among `filled` (of `filledSlots`): `series_no` and the slots `low` and
  * `high` that a run starts and ends with. Runs are not the longest possible: two may touch.
  */
-export async function findRuns(
-  connection: DuckDBConnection,
-  dataset: Dataset,
-  series: readonly Series[],
-): Promise<void> {
+export async function findRuns(connection: DuckDBConnection, filled: string, series: readonly Series[]): Promise<void> {
   await fillTable(
     connection,
     "step_t",
     "series_no integer, step_ms bigint",
     series.map(({ axis }, i) => [i, fixedStep(axis.grid)]),
   );
-  const rows = `(select ${rowKeyOf(dataset).length > 0 ? "distinct " : ""}c.series_no, c.slot_ms, t.step_ms from ${storedRows(dataset)} c
-    join step_t t on t.series_no = c.series_no)`;
-  // Counting rows per block of 64 slots tells which blocks are one run; only the others are sorted row by row. On
+  const rows = `(select c.series_no, c.slot_ms, t.step_ms from ${filled} c join step_t t on t.series_no = c.series_no)`;
+  // Counting them per block of 64 slots tells which blocks are one run; only the others are sorted row by row. On
   // gapless series this is five times faster than comparing each row with the one before.
   await connection.run(`create or replace temp table block_t as
     select series_no, step_ms, slot_ms // (64 * step_ms) as block, min(slot_ms) as low, max(slot_ms) as high,

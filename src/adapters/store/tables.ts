@@ -1,3 +1,4 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { type Dataset, tableOf } from "../../core/dataset/dataset.ts";
 import type { Interval } from "../../core/time/interval.ts";
 
@@ -18,8 +19,14 @@ export function historyView(dataset: Versioned): string {
   return `main.${tableOf(dataset.name)}__history`;
 }
 
-/** Creates what a dataset needs in the data file; running it again does no harm. */
-export function tableStatements(dataset: Dataset): readonly string[] {
+/** Creates what a dataset needs in the data file, in one transaction; running it again does no harm. */
+export async function createTables(connection: DuckDBConnection, dataset: Dataset): Promise<void> {
+  await connection.run("begin transaction");
+  for (const statement of tableStatements(dataset)) await connection.run(statement);
+  await connection.run("commit");
+}
+
+function tableStatements(dataset: Dataset): readonly string[] {
   const columns = dataset.columns.map((column) => `${column.name} ${column.type}`).join(", ");
   const table = tableName(dataset);
   return [
@@ -54,7 +61,7 @@ export function valueColumns(dataset: Dataset): readonly string[] {
 
 /**
  * The stored rows of the series in `series_t`, as a subquery: `series_no`, `slot_ms`, `row_id` and the columns named;
- * only those with a slot inside `within`, if given. `row_id` holds within a transaction only.
+ * only those with a slot inside `within`, if given. `row_id` holds until the file is written to.
  */
 export function storedRows(dataset: Dataset, options: { columns?: readonly string[]; within?: Interval } = {}): string {
   const { within } = options;

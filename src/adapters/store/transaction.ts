@@ -2,7 +2,6 @@ import type { Receipt } from "../../engine/store-port.ts";
 import { dropImage, writeImage } from "./before-image.ts";
 import type { Writing } from "./context.ts";
 import { writeReceipt } from "./receipts.ts";
-import { tableStatements } from "./tables.ts";
 
 /**
  * Writes a publication in one transaction: its rows by `work`, its receipt, and its before-images, which are on disk
@@ -15,7 +14,6 @@ export async function inTransaction(
 ): Promise<Receipt> {
   await connection.run("begin transaction");
   try {
-    for (const statement of tableStatements(request.dataset)) await connection.run(statement);
     const receipt = await work();
     await writeReceipt(connection, request, receipt);
     await writeImage({ connection, request }, history);
