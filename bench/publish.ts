@@ -199,7 +199,7 @@ async function bareInsert(bodies: readonly Body[]): Promise<void> {
   await connection.run(`insert into market_data
     select 'X', '1m', epoch_ms(r.t), r.o, r.h, r.l, r.c, r.v, r.vw, r.n, 'polygon', epoch_ms(r.t), 1
     from (select unnest(results) as r from read_json([${files}], columns = {results: '${record}[]'},
-      format = 'unstructured', compression = 'gzip'))`);
+      format = 'newline_delimited', maximum_object_size = 8388608, compression = 'gzip'))`);
   connection.closeSync();
   instance.closeSync();
   await rm(path);

@@ -356,7 +356,10 @@ export interface Ledger {
   objectsByNo(ordinals: readonly number[]): Promise<readonly ObjectRecord[]>;
   objectIds(runId: string): Promise<ReadonlySet<string>>;
   answeredTargets(runId: string): Promise<ReadonlySet<string>>;
-  /** Whether another run, at work since `run` was planned, has the answer to exactly this request. */
+  /**
+   * Whether another run, at work since `run` was planned, has published the answer to exactly this request. One that a
+   * killed run left unpublished is no answer to anybody.
+   */
   wasAnsweredMeanwhile(run: RunRecord, target: string): Promise<boolean>;
   objectsOfDataset(dataset: DatasetName, version: number): Promise<readonly ObjectRecord[]>;
   /** What answers that count no more had answered, by series in ingest order, each with the run that took it back. */

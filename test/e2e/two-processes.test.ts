@@ -161,6 +161,17 @@ describe("a run that is stopped", () => {
     expect(await proofOf(dir)).toMatchObject({ disputes: [], doubled: 0, faults: [] });
   });
 
+  it("between an answer and its being told leaves the stretch to the next run, which asks for it at once", async () => {
+    // Nothing is repaired: what the next run takes for answered stays open.
+    const { dir, sandbox, retrofill } = await world({ config: { repairRounds: 0 } });
+    const scope = ["--timeframes", "4h"];
+    const killAt = { at: "ledger.commitPage", when: "after", nth: 1 } as const;
+    const killed = await work(["--project", dir, "run", "ohlcv", ...scope], { env: sourceEnv(sandbox.url), killAt });
+    expect(killed.signal).toBe("SIGKILL");
+    const other = await retrofill("run", "ohlcv", ...scope).end;
+    expect(other.exit, other.stdout).toBe(0);
+  });
+
   it("resumes after its plan has expired, when the plan itself is refused", async () => {
     const { dir, sandbox, retrofill } = await world({ latencyMs: 20 });
     const planned = JSON.parse((await retrofill("--json", "plan", "ohlcv", ...SCOPE).end).stdout) as { id: string };

@@ -99,9 +99,11 @@ export function pageLedger(ledger: LedgerDatabase): PageLedger {
     async wasAnsweredMeanwhile(run, target) {
       const answer = await db
         .selectFrom("object")
-        .select("id")
-        .where("run_id", "in", companyOf(db, run))
-        .where("target", "=", target)
+        .innerJoin("chunk", "chunk.id", "object.chunk_id")
+        .select("object.id")
+        .where("object.run_id", "in", companyOf(db, run))
+        .where("object.target", "=", target)
+        .where("chunk.status", "=", "published")
         .limit(1)
         .executeTakeFirst();
       return answer !== undefined;
