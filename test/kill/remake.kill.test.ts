@@ -56,7 +56,7 @@ const BUILDING: Named = {
   "while features are made and written": [
     p("duckdb", "after", 1, "^create or replace temp table window_t"),
     p("duckdb", "inside", 1, "^insert into v1\\.market_data_v2"),
-    p("duckdb", "after", 2, "^create or replace temp table new_t"),
+    p("duckdb", "after", 2, "^create or replace temp table staged_t"),
     p("duckdb", "after", 1, "^insert into receipt"),
     p("duckdb", "inside", 1, "^copy"),
     p("rename", "before", 1, INSERTED),
