@@ -124,16 +124,17 @@ async function lookInto(
     const absent = await absentColumn(path, records);
     const [query = ""] = await fileQueries([{ no: 0, path, rows: 0 }], records);
     const key = records.key === undefined ? "null::varchar" : records.key;
-    const readable = `select ${key} as key, ${records.stamp} as stamp from (${query})
-      where not unreadable and ${records.stamp} ${STAMPS}`;
+    // A window over rows with equal stamps would visit each of them for each.
+    const stamps = `select ${key} as key, ${records.stamp} as stamp, count(*) as n from (${query})
+      where not unreadable and ${records.stamp} ${STAMPS} group by all`;
     const parts =
       apartMs === undefined
-        ? `select key, stamp, 0 as part from (${readable})`
-        : `select key, stamp, count(*) filter (stamp - previous > ${apartMs}) over (partition by key order by stamp) as part
-           from (select *, lag(stamp) over (partition by key order by stamp) as previous from (${readable}))`;
+        ? `select *, 0 as part from (${stamps})`
+        : `select *, count(*) filter (stamp - previous > ${apartMs}) over (partition by key order by stamp) as part
+           from (select *, lag(stamp) over (partition by key order by stamp) as previous from (${stamps}))`;
     const rows = await rowsOf(
       connection,
-      `select key, min(stamp) as first, max(stamp) as last, count(*) as n from (${parts})
+      `select key, min(stamp) as first, max(stamp) as last, sum(n)::bigint as n from (${parts})
        group by key, part order by key, first`,
     );
     const problem = absent ?? (rows.length === 0 ? "has no record that can be read as declared" : null);
