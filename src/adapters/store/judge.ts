@@ -1,5 +1,6 @@
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
+import { firstEndingAfter } from "../../core/time/interval-set.ts";
 import { type Claim, type Context, shapeOf } from "./context.ts";
 import type { Question } from "./questions.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
@@ -96,22 +97,28 @@ function questionOf({ questions }: Context, ordinal: number): Question {
  */
 export function layersOf(objects: readonly JudgedObject[]): readonly (readonly JudgedObject[])[] {
   const layers: JudgedObject[][] = [];
-  const placed = new Map<number, { readonly extent: Interval; readonly layer: number }[]>();
+  /** What each layer touches of a series, in order. */
+  const touched = new Map<number, Interval[][]>();
   for (const pages of byQuestion(objects.filter((one) => !one.blocked))) {
     const [{ seriesNo }] = pages;
     const own = hullOf(pages.map(({ extent }) => extent));
-    const others = placed.get(seriesNo) ?? [];
-    placed.set(seriesNo, others);
-    let layer = 0;
-    for (const { extent, layer: under } of others) {
-      if (extent.start < own.end && own.start < extent.end) layer = Math.max(layer, under + 1);
-    }
-    others.push({ extent: own, layer });
-    const peers = layers[layer] ?? [];
-    layers[layer] = peers;
-    for (const page of pages) peers.push(page);
+    const below = touched.get(seriesNo) ?? [];
+    touched.set(seriesNo, below);
+    let layer = below.length;
+    while (layer > 0 && !overlapsAny(below[layer - 1] as Interval[], own)) layer--;
+    const peers = below[layer] ?? [];
+    below[layer] = peers;
+    peers.splice(firstEndingAfter(peers, own.start), 0, own);
+    const placed = layers[layer] ?? [];
+    layers[layer] = placed;
+    for (const page of pages) placed.push(page);
   }
   return layers;
+}
+
+function overlapsAny(set: readonly Interval[], span: Interval): boolean {
+  const next = set[firstEndingAfter(set, span.start)];
+  return next !== undefined && next.start < span.end;
 }
 
 type Pages = readonly [JudgedObject, ...JudgedObject[]];

@@ -38,13 +38,10 @@ export async function volumesIn(
     group by all`);
   const rows = await rowsOf(
     connection,
-    `select j.series_no, j.start_ms, j.end_ms, any_value(a.amount) as value,
-       list(h.amount order by h.start_ms desc) filter (where h.amount is not null) as history
-     from judged_t j
-     join amount_t a on a.series_no = j.series_no and a.start_ms = j.start_ms
-     left join amount_t h on h.series_no = j.series_no and h.weekday = a.weekday and h.start_ms < j.start_ms
-       and h.start_ms >= j.start_ms - ${weeks * WEEK + CLOCK_CHANGE_MS}
-     group by j.series_no, j.start_ms, j.end_ms order by j.series_no, j.start_ms`,
+    `select series_no, start_ms, end_ms, amount as value, list_reverse(history) as history
+     from (select series_no, start_ms, amount, list(amount) over (partition by series_no, weekday order by start_ms
+         range between ${weeks * WEEK + CLOCK_CHANGE_MS} preceding and 1 preceding) as history
+       from amount_t) join judged_t using (series_no, start_ms) order by series_no, start_ms`,
   );
   return rows.map((row) => ({
     key: (request.series[Number(row.series_no)] as Series).key,

@@ -122,8 +122,8 @@ export function totalMs(set: IntervalSet): number {
   return sum;
 }
 
-/** Index of the first member whose end is after `at`; `set.length` when there is none. */
-function firstEndingAfter(set: IntervalSet, at: Instant): number {
+/** Index of the first member whose end is after `at`; `set.length` when there is none. Members may touch. O(log n). */
+export function firstEndingAfter(set: IntervalSet, at: Instant): number {
   let low = 0;
   let high = set.length;
   while (low < high) {
