@@ -698,10 +698,10 @@ describe("days of a store", () => {
     // Until each day is empty twice over: then none is a gap, and the store is as silent as before.
     await world.cli("run", "retail");
     await world.cli("run", "retail");
-    const missingOf = async (): Promise<unknown> =>
-      (await world.json("gaps", "retail", "--report", report)).json.report.keys.map(
-        (one: { key: string; missing_days: number }) => [one.key, one.missing_days],
-      );
+    const keys = async (): Promise<readonly { key: string; missing_days: number; end: unknown }[]> =>
+      (await world.json("gaps", "retail", "--report", report)).json.report.keys;
+    const missingOf = async (): Promise<unknown> => (await keys()).map((one) => [one.key, one.missing_days]);
+    expect((await keys()).map(({ end }) => end)).toEqual([{ since: "2026-01-06", declared: false }, null]);
     expect(await missingOf()).toEqual([
       ["tienda_01", 15],
       ["tienda_08", 0],

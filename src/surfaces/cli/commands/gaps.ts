@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import type { DayReportRow } from "../../../core/coverage/day-report.ts";
 import { placeOf } from "../../../core/coverage/gaps.ts";
 import { cut, type Segment, thinSegments } from "../../../core/coverage/segment.ts";
 import { RetrofillError } from "../../../core/errors.ts";
@@ -144,7 +145,9 @@ function reportDocument({ report, phases, names, closedDayRows }: DayPlan): obje
       name: names.get(row.key) ?? null,
       ...dayFigures(row),
       priority: row.priority,
-      start: row.start,
+      start: startDocument(row),
+      // From when on it may have closed; it is owed days for ever unless its life is declared to end.
+      end: row.end === null ? null : { since: row.end.since, declared: !row.end.isLifeOpen },
       open_days: row.open.length,
       closed: row.closed,
       gaps: row.gaps.map(({ shape, first, last, open: days }) => ({ shape, first, last, open_days: days.length })),
@@ -166,6 +169,11 @@ function reportDocument({ report, phases, names, closedDayRows }: DayPlan): obje
     holidays: report.holidays,
     phases,
   };
+}
+
+function startDocument({ start }: DayReportRow): object | null {
+  if (start === null) return null;
+  return { kind: start.kind, first_day: start.kind === "dark" ? null : start.firstDay };
 }
 
 function printSpans(
