@@ -12,7 +12,7 @@ import type { RunObserver, RunProgress } from "../../engine/run/observer.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./context.ts";
 import type { OpenProject } from "./host.ts";
-import { duration, plural } from "./output.ts";
+import { count, duration, plural } from "./output.ts";
 import { printDays } from "./render/days.ts";
 import { entryName } from "./render/entry-name.ts";
 import { FeaturesPrinter } from "./render/features.ts";
@@ -113,8 +113,8 @@ export class RunSession {
     else {
       const { rows, calls, gaps, errors } = execution.summary;
       output.line(
-        `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${rows.updated} updated, ` +
-          `${rows.unchanged} unchanged, ${rows.quarantined} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
+        `${execution.run.status}  ${plural(calls.made, "call")}, ${plural(rows.inserted, "row")} inserted, ${count(rows.updated)} updated, ` +
+          `${count(rows.unchanged)} unchanged, ${count(rows.quarantined)} quarantined; ${plural(gaps.after, "day")} left  ${execution.run.id}`,
       );
       const lines = reasonLines(errors.map((error) => ({ ...error, key: entryName(plan, error.key) })));
       for (const line of lines.slice(0, 5)) output.line(`  ${output.paint("red", "error")}  ${line}`);
