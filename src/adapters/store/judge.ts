@@ -101,7 +101,7 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
   const touched = new Map<number, Interval[][]>();
   for (const pages of byQuestion(objects.filter((one) => !one.blocked))) {
     const [{ seriesNo }] = pages;
-    const own = hullOf(pages.map(({ extent }) => extent));
+    const own = extentOf(pages);
     const below = touched.get(seriesNo) ?? [];
     touched.set(seriesNo, below);
     let layer = below.length;
@@ -136,8 +136,11 @@ function byQuestion(objects: readonly JudgedObject[]): readonly Pages[] {
   return [...groups.values()].sort((a, b) => last(a) - last(b));
 }
 
-function hullOf(spans: readonly Interval[]): Interval {
-  return spans.reduce((hull, next) => ({ start: earlier(hull.start, next.start), end: later(hull.end, next.end) }));
+/** From the first slot to the last that some objects touch. */
+export function extentOf(objects: readonly JudgedObject[]): Interval {
+  return objects
+    .map(({ extent }) => extent)
+    .reduce((hull, next) => ({ start: earlier(hull.start, next.start), end: later(hull.end, next.end) }));
 }
 
 async function blockObjects({ connection, request }: Context, blocked: readonly JudgedObject[]): Promise<void> {

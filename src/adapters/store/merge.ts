@@ -3,7 +3,7 @@ import { instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
 import type { PublishRequest } from "../../engine/store-port.ts";
 import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
-import { isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
+import { extentOf, isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
 import { fillTable, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, rowKeyOf, sameRow, storedRows, tableName, text, valueColumns } from "./tables.ts";
 
@@ -64,7 +64,7 @@ export async function compareLayer(
       fillsOnly(request, one),
     ]),
   );
-  const stored = await seriesWithRows(context, hullOf(layer));
+  const stored = await seriesWithRows(context, extentOf(layer));
   const sound = `select * exclude (reason, record) from staged_t where reason is null
     ${options.isOnly ? "" : "and (object_no, series_no) in (select (object_no, series_no) from layer_t)"}`;
   const [known, fresh] = [
@@ -75,7 +75,7 @@ export async function compareLayer(
   // Rows of series that have none here are all new, and need no copy to be compared.
   const numbers = [...stored].join(", ");
   const added = fresh.length === 0 ? null : await collectNew(context, `(${sound} and series_no not in (${numbers}))`);
-  const within = hullOf(known);
+  const within = extentOf(known);
   await findDifferences(context, added === null ? sound : `${sound} and series_no in (${numbers})`, {
     columns: valueColumns(dataset),
     within,
@@ -234,11 +234,4 @@ function changeOf(context: Writing, row: Row): SeriesChange {
     retracted: Number(row.retracted),
     span: { start: instant(Number(row.low)), end: slotAt(grid, instant(Number(row.high))).end },
   };
-}
-
-function hullOf(layer: readonly JudgedObject[]): Interval {
-  const extents = layer.map((one) => one.extent).sort((a, b) => a.start - b.start);
-  const first = extents[0];
-  if (!first) throw new Error("unreachable: a layer holds at least one object");
-  return extents.reduce((hull, next) => (next.end > hull.end ? { start: hull.start, end: next.end } : hull), first);
 }
