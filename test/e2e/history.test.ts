@@ -137,6 +137,41 @@ describe("revert", () => {
     expect([refilled.exit, refilled.json.rows.inserted]).toEqual([0, first.json.rows.inserted]);
   });
 
+  it("of runs below a lost store that was made anew is as it would have been, latest first", async () => {
+    const before = await stored(at);
+    const early = await restate("2025-11-10", 1.1);
+    const between = await stored(at);
+    const late = await restate("2025-11-12", 1.2);
+    await rm(join(at.dir, ".retrofill", "data.duckdb"));
+    const remade = await at.json("reprocess", "ohlcv+", "--reason", "the disk died");
+    const asked = at.asked.length;
+    const refused = await at.json("revert", early.json.run_id, "--reason", "a bad answer");
+    expect([refused.exit, refused.json.error.hint]).toEqual([5, expect.stringContaining(late.json.run_id)]);
+    expect(refused.json.error.message).not.toContain(remade.json.run_id);
+    for (const [run, rows] of [
+      [late, between],
+      [early, before],
+    ] as const) {
+      const reverted = await at.json("revert", run.json.run_id, "--reason", "a bad answer");
+      expect([reverted.exit, reverted.json.calls.made], reverted.err).toEqual([0, 0]);
+      expect(await stored(at)).toEqual(rows);
+      for (const line of ["audit verify", "verify ohlcv+"]) expect((await at.json(...line.split(" "))).exit).toBe(0);
+    }
+    expect((await at.json("run", "ohlcv+")).json.run_id).toBeNull();
+    expect(at.asked.length).toBe(asked);
+  });
+
+  it("of all that a store made anew holds leaves nothing, and all of it is a gap again", async () => {
+    await rm(join(at.dir, ".retrofill", "data.duckdb"));
+    expect((await at.json("reprocess", "ohlcv+", "--reason", "the disk died")).exit).toBe(0);
+    const reverted = await at.json("revert", first.json.run_id, "--reason", "a bad answer");
+    expect(reverted.exit, reverted.err).toBe(0);
+    for (const rows of (await stored(at)).values()) expect(rows).toEqual([]);
+    expect((await at.json("audit", "verify")).exit).toBe(0);
+    const refilled = await at.json("run", "ohlcv+");
+    expect([refilled.exit, refilled.json.rows.inserted]).toEqual([0, first.json.rows.inserted]);
+  });
+
   it("is refused for a run whose rows a later one changed, naming that one first", async () => {
     const early = await restate("2025-11-10", 1.1);
     const late = await restate("2025-11-12", 1.2);

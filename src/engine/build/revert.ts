@@ -60,12 +60,33 @@ export async function footprintOf(
     .filter(({ publications, objects: own }) => publications.length > 0 || own.length > 0);
 }
 
-/** @throws RetrofillError REVERT_REFUSED where a later run touched the same rows, naming it */
+/**
+ * @throws RetrofillError REVERT_REFUSED where a later run's answers touched the same rows, naming it. One that only made
+ * rows anew is in nobody's way: they are made so again.
+ */
 export async function refuseLaterTouches(
-  { ledger, store }: { readonly ledger: Ledger; readonly store: Store },
+  project: { readonly ledger: Ledger; readonly store: Store },
   runId: string,
   footprints: readonly Footprint[],
 ): Promise<void> {
+  const names: string[] = [];
+  for (const name of await laterRuns(project, footprints)) {
+    const run = await project.ledger.run(name);
+    const plan = run === null ? null : await project.ledger.plan(run.planId);
+    if (plan?.request.ask !== "bronze") names.push(name);
+  }
+  if (names.length === 0) return;
+  throw new RetrofillError("REVERT_REFUSED", `rows of ${runId} were touched by later runs: ${names.join(", ")}`, {
+    hint: `revert the later one first: retrofill revert ${names.at(-1)} --reason …`,
+    context: { run: runId },
+  });
+}
+
+/** Runs that touched the same rows after these publications, by their names; without those that were taken back. */
+export async function laterRuns(
+  { ledger, store }: { readonly ledger: Ledger; readonly store: Store },
+  footprints: readonly Footprint[],
+): Promise<readonly string[]> {
   const touched = new Set<string>();
   const committed = new Map((await ledger.publications()).map((one) => [one.chunkId, one]));
   for (const footprint of footprints) {
@@ -75,12 +96,7 @@ export async function refuseLaterTouches(
     }
   }
   const undone = await undoneAmong(ledger, touched);
-  const names = [...touched].filter((name) => !undone.has(name)).sort();
-  if (names.length === 0) return;
-  throw new RetrofillError("REVERT_REFUSED", `rows of ${runId} were touched by later runs: ${names.join(", ")}`, {
-    hint: `revert the later one first: retrofill revert ${names.at(-1)} --reason …`,
-    context: { run: runId },
-  });
+  return [...touched].filter((name) => !undone.has(name)).sort();
 }
 
 /** Runs that were taken back and those that did it: together they left every row as it was. */

@@ -6,7 +6,7 @@ import { groupsOf as buildGroups, buildWindows, type Unmade } from "../build/bui
 import { type DoneAlready, doneAlready } from "../build/done-already.ts";
 import { rejudgeChunks } from "../build/publish-chunks.ts";
 import { rebuildDataset } from "../build/rebuild.ts";
-import { footprintOf, releasedUnder, revertDataset } from "../build/revert.ts";
+import { footprintOf, laterRuns, releasedUnder, revertDataset } from "../build/revert.ts";
 import { recordRevert } from "../decide/revert-run.ts";
 import type { ScopedSeries } from "../plan/scope.ts";
 import type { Receipt } from "../store-port.ts";
@@ -55,8 +55,15 @@ async function takeBack(
   if (revert === null || dataset.extract === null) return;
   const [footprint] = await footprintOf(scope.project.ledger, [dataset], revert);
   if (!footprint) return;
-  if (!done.isTakenBack)
-    tell(observe, dataset, await revertDataset(scope.build(dataset), scope.run, revert, footprint));
+  if (!done.isTakenBack) {
+    const isMadeAnew = (await laterRuns(scope.project, [footprint])).length > 0;
+    if (isMadeAnew) observe({ type: "notice", text: `${dataset.name}: made anew from the other answers, 0 calls` });
+    // What stood before the run is nowhere where rows were made anew since.
+    const receipt = isMadeAnew
+      ? await rebuildDataset(scope.build(dataset), scope.run, { run: revert, footprint })
+      : await revertDataset(scope.build(dataset), scope.run, revert, footprint);
+    tell(observe, dataset, receipt);
+  }
   const released = await releasedUnder(scope.project.ledger, footprint);
   if (released.length > 0) tell(observe, dataset, await rejudgeChunks(scope.build(dataset), scope.run, released));
   await recordRevert(scope.project, revert, scope.run.reason ?? "");
