@@ -579,7 +579,7 @@ describe("days of a store", () => {
       ["tienda_08", 8],
       ["tienda_01", 5],
     ]);
-    expect(after.json.report.keys[0].start).toEqual({ kind: "dark" });
+    expect(after.json.report.keys[0].start).toEqual({ kind: "dark", first_day: null });
   });
 
   it("with a sale on a closed day keep it: a fact, not an error", async () => {
