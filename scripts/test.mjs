@@ -8,30 +8,22 @@ import { compileWhenStale, installWhenMissing } from "./compile.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const args = process.argv.slice(2);
 const at = args.indexOf("--suite");
-const suites = at < 0 ? ["main"] : args.splice(at, 2)[1].split(",");
+const asked = at < 0 ? ["main"] : args.splice(at, 2)[1].split(",");
 const data = process.env.RETROFILL_DATA;
+const suites = asked.filter((suite) => suite !== "real" || data !== undefined);
 
 if (data !== undefined && !existsSync(data)) {
   console.error(`RETROFILL_DATA is set to ${data}, which does not exist: the suites on real data cannot run`);
   process.exit(1);
 }
-if (suites.includes("real") && data === undefined) {
-  console.log("RETROFILL_DATA is not set: the suite on real data did not run");
-  suites.splice(suites.indexOf("real"), 1);
-  if (suites.length === 0) process.exit(0);
-}
+if (suites.length < asked.length) console.log("RETROFILL_DATA is not set: the suite on real data does not run");
+if (suites.length === 0) process.exit(0);
 installWhenMissing(root);
 // Tests that start the command line run the compiled program.
 compileWhenStale(root);
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-const { status } = spawnSync(
-  process.execPath,
-  [vitest, "run", ...suites.flatMap((suite) => ["--project", suite]), ...args],
-  {
-    cwd: root,
-    stdio: "inherit",
-  },
-);
+const projects = suites.flatMap((suite) => ["--project", suite]);
+const { status } = spawnSync(process.execPath, [vitest, "run", ...projects, ...args], { cwd: root, stdio: "inherit" });
 if (suites.includes("main")) {
   console.log("Not run here: the kill suite (npm run test:kill)");
   console.log("Not run here: the simulated year (npm run test:year)");

@@ -11,17 +11,9 @@ import { normalize } from "../../core/time/interval-set.ts";
 import type { BuildRequest, BuildWindow, Comparison, Receipt } from "../../engine/store-port.ts";
 import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
-import {
-  type Changes,
-  collectChanges,
-  collectNew,
-  findDifferences,
-  openImages,
-  type SeriesChange,
-  writeChanges,
-} from "./merge.ts";
+import { type Changes, compareWhole, openImages, type SeriesChange, writeChanges } from "./merge.ts";
 import { changesBySeries, sumOf, totalsOf } from "./publish.ts";
-import { fillTable, hasRows, rowsOf } from "./rows.ts";
+import { fillTable, rowsOf } from "./rows.ts";
 import { createTables, OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -358,8 +350,8 @@ async function fillSessions(building: Building, table: string, axes: Axes, place
 }
 
 /** Compares the made rows with the stored ones of the windows. */
-async function compareStaged(building: Building): Promise<Changes> {
-  const { connection, request, windows } = building;
+function compareStaged(building: Building): Promise<Changes> {
+  const { request, windows } = building;
   const { dataset } = request;
   const within = {
     start: instant(windows.reduce((least, { start }) => Math.min(least, start), Number.MAX_SAFE_INTEGER / 4)),
@@ -367,13 +359,8 @@ async function compareStaged(building: Building): Promise<Changes> {
   };
   const stored = `(select c.* from ${storedRows(dataset, { columns: [OBJECT_COLUMN], within })} c
     join window_t w on w.series_no = c.series_no and c.slot_ms >= w.start_ms and c.slot_ms < w.end_ms)`;
-  if (!(await hasRows(connection, `select row_id from ${stored}`))) return collectNew(building, "staged_t");
   // The bronze object counts too: a row that leads to another answer is another row.
-  await findDifferences(building, "select * from staged_t", { columns: madeColumns(dataset), within });
-  await connection.run(`create or replace temp table lost_t as
-    select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join staged_t g on ${sameRow(dataset, "g", "c")}`);
-  return collectChanges(building);
+  return compareWhole(building, "staged_t", { stored, columns: madeColumns(dataset), within });
 }
 
 async function makeReceipt(building: Building, changes: readonly SeriesChange[], isWhole: boolean): Promise<Receipt> {

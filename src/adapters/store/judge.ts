@@ -1,6 +1,6 @@
 import { type Instant, instant } from "../../core/time/instant.ts";
 import type { Interval } from "../../core/time/interval.ts";
-import { firstEndingAfter } from "../../core/time/interval-set.ts";
+import { firstEndingAfter, intersects } from "../../core/time/interval-set.ts";
 import { type Claim, type Context, shapeOf } from "./context.ts";
 import type { Question } from "./questions.ts";
 import { hasRows, type Row, rowsOf } from "./rows.ts";
@@ -105,7 +105,7 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
     const below = touched.get(seriesNo) ?? [];
     touched.set(seriesNo, below);
     let layer = below.length;
-    while (layer > 0 && !overlapsAny(below[layer - 1] as Interval[], own)) layer--;
+    while (layer > 0 && !intersects(below[layer - 1] as Interval[], [own])) layer--;
     const peers = below[layer] ?? [];
     below[layer] = peers;
     peers.splice(firstEndingAfter(peers, own.start), 0, own);
@@ -114,11 +114,6 @@ export function layersOf(objects: readonly JudgedObject[]): readonly (readonly J
     for (const page of pages) placed.push(page);
   }
   return layers;
-}
-
-function overlapsAny(set: readonly Interval[], span: Interval): boolean {
-  const next = set[firstEndingAfter(set, span.start)];
-  return next !== undefined && next.start < span.end;
 }
 
 type Pages = readonly [JudgedObject, ...JudgedObject[]];

@@ -4,7 +4,7 @@ import type { Interval } from "../../core/time/interval.ts";
 import type { PublishRequest } from "../../engine/store-port.ts";
 import { type Context, seriesAt, shapeOf, type Writing } from "./context.ts";
 import { extentOf, isOvertaken, type JudgedObject, SUPERSEDED } from "./judge.ts";
-import { fillTable, type Row, rowsOf } from "./rows.ts";
+import { fillTable, hasRows, type Row, rowsOf } from "./rows.ts";
 import { OBJECT_COLUMN, rowKeyOf, sameRow, storedRows, tableName, text, valueColumns } from "./tables.ts";
 
 /** What a publication or a part of it changes in one series. */
@@ -121,15 +121,37 @@ async function leaveUnasked({ connection }: Context): Promise<void> {
       and not (diff_t.slot_ms >= o.start_ms and diff_t.slot_ms < o.end_ms))`);
 }
 
+/**
+ * Compares all rows that were made for a stretch with all that are stored there, both relations: what is new or differs
+ * is to be written, and what is stored and was not made is taken back.
+ */
+export async function compareWhole(
+  context: Writing,
+  made: string,
+  {
+    stored,
+    columns,
+    within,
+  }: { readonly stored: string; readonly columns: readonly string[]; readonly within?: Interval },
+): Promise<Changes> {
+  const { connection, request } = context;
+  if (!(await hasRows(connection, `select row_id from ${stored}`))) return collectNew(context, made);
+  await findDifferences(context, `select * from ${made}`, within === undefined ? { columns } : { columns, within });
+  await connection.run(`create or replace temp table lost_t as
+    select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
+    anti join ${made} g on ${sameRow(request.dataset, "g", "c")}`);
+  return collectChanges(context);
+}
+
 /** The changes that `rows` are where none are stored. */
-export async function collectNew(context: Writing, rows: string): Promise<Changes> {
+async function collectNew(context: Writing, rows: string): Promise<Changes> {
   await context.connection.run(`insert into inserted_t select ${insertedColumns(context)} from ${rows}`);
   const all = `(select series_no, slot_ms, ${OBJECT_COLUMN}, null::bigint as old_row from ${rows})`;
   return { bySeries: await changesOf(context, all), rows: [rows] };
 }
 
 /** `diff_t`: the rows of `sound` that are new or differ from the stored row of their slot, which is `old_row`. */
-export async function findDifferences(
+async function findDifferences(
   { connection, request }: Writing,
   sound: string,
   { columns, within }: { readonly columns: readonly string[]; readonly within?: Interval },

@@ -5,20 +5,12 @@ import type { PublishRequest, RebuildRequest, Receipt } from "../../engine/store
 import { groupByAxis } from "./axes.ts";
 import { sweepImages } from "./before-image.ts";
 import { fillSeries, type Writing } from "./context.ts";
-import {
-  type Changes,
-  collectChanges,
-  collectNew,
-  findDifferences,
-  openImages,
-  type SeriesChange,
-  writeChanges,
-} from "./merge.ts";
+import { type Changes, compareWhole, openImages, type SeriesChange, writeChanges } from "./merge.ts";
 import { changesBySeries, publishIn, sumOf, totalsOf } from "./publish.ts";
 import { isDangling, questionsOf } from "./questions.ts";
 import { writeReceipt } from "./receipts.ts";
 import { hasRows, rowsOf } from "./rows.ts";
-import { createTables, OBJECT_COLUMN, payloadColumns, sameRow, storedRows, tableName, text } from "./tables.ts";
+import { createTables, OBJECT_COLUMN, payloadColumns, storedRows, tableName, text } from "./tables.ts";
 import { inTransaction } from "./transaction.ts";
 import { judgeStored, type Verdict } from "./verdicts.ts";
 
@@ -137,19 +129,12 @@ async function replaceBy(
 }
 
 /** What differs in the file beside the data file. */
-async function compare(writing: Writing): Promise<Changes> {
-  const { connection, request } = writing;
-  const { dataset } = request;
+function compare(writing: Writing): Promise<Changes> {
+  const { dataset } = writing.request;
   const columns = [...payloadColumns(dataset), OBJECT_COLUMN];
   const fresh = `(select s.series_no, epoch_ms(c.${dataset.time}) as slot_ms, ${columns.map((name) => `c.${name}`).join(", ")}
     from rebuilt.${tableName(dataset)} c join series_t s on ${dataset.key.map((k) => `c.${k} = s.${k}`).join(" and ")})`;
-  const stored = storedRows(dataset, { columns: [OBJECT_COLUMN] });
-  if (!(await hasRows(connection, stored))) return collectNew(writing, fresh);
-  await findDifferences(writing, `select * from ${fresh}`, { columns });
-  await connection.run(`create or replace temp table lost_t as
-    select c.series_no, c.slot_ms, c.row_id, c.${OBJECT_COLUMN} from ${stored} c
-    anti join ${fresh} g on ${sameRow(dataset, "g", "c")}`);
-  return collectChanges(writing);
+  return compareWhole(writing, fresh, { stored: storedRows(dataset, { columns: [OBJECT_COLUMN] }), columns });
 }
 
 /** Answers and quarantine are as the objects say them now. */

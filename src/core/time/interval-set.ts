@@ -94,9 +94,10 @@ export function containsAll(outer: IntervalSet, inner: IntervalSet): boolean {
   return subtract(inner, outer).length === 0;
 }
 
-/** Whether the two share an instant. O(n + m). */
+/** Whether the two share an instant; members may touch. O(n + m), and O(log n) where `b` is one interval. */
 export function intersects(a: IntervalSet, b: IntervalSet): boolean {
-  let i = 0;
+  const [first] = b;
+  let i = first === undefined ? a.length : firstEndingAfter(a, first.start);
   let j = 0;
   while (i < a.length && j < b.length) {
     const x = a[i] as Interval;
